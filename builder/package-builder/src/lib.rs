@@ -1,1 +1,5 @@
 //! placeholder
+
+pub mod apt;
+pub mod buildroot;
+pub mod seeds;

@@ -1,0 +1,100 @@
+//! Seeds: RPM repositories that come from outside the tree, and the stages that draw on them.
+//!
+//! [`prepare`] turns the settings of one seed into a directory of RPMs with repodata, kept by content in
+//! the cache: a second run with the same settings reads it back and needs no network.
+
+mod debian;
+mod error;
+mod repository;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use rpmspec_parser::rpm::PackageMetadata;
+use serde::{Deserialize, Serialize};
+
+pub use error::SeedError;
+pub use settings::{
+    DebianSeed, RepositorySeed, SeedSettings, StageFile, StageRebuild, StageSettings, Stages, read_stages,
+};
+
+/// One RPM of a seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeedRpm {
+    /// What dependencies are solved with.
+    pub metadata: PackageMetadata,
+    /// The file, absolute.
+    pub path: PathBuf,
+    /// SHA-256 of the whole file, hexadecimal.
+    pub sha256: String,
+}
+
+/// A prepared seed.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// Its name in the stage files.
+    pub name: String,
+    /// An RPM repository: the files and `repodata/`.
+    pub directory: PathBuf,
+    /// Its packages, by file name.
+    pub packages: Vec<SeedRpm>,
+    /// SHA-256 over its name-independent content, hexadecimal.
+    pub digest: String,
+}
+
+/// What happens while a seed is prepared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeedProgress {
+    /// The list of packages is being resolved.
+    Resolving,
+    /// So many packages of so many bytes are being downloaded.
+    Downloading {
+        /// Packages to download.
+        packages: usize,
+        /// Their size in bytes.
+        bytes: u64,
+    },
+    /// A package is an RPM now.
+    Converted {
+        /// Its name in the seed.
+        package: String,
+        /// How many are done, this one included.
+        done: usize,
+        /// How many there are.
+        total: usize,
+    },
+    /// The seed is ready.
+    Ready {
+        /// Its number of packages.
+        packages: usize,
+        /// Whether it came from the cache as it was.
+        cached: bool,
+    },
+}
+
+/// How a seed is prepared.
+#[derive(Clone, Copy, Debug)]
+pub struct PrepareOptions<'a> {
+    /// The cache directory; seeds are kept in `seeds/` below it.
+    pub cache: &'a Path,
+    /// Never use the network: what is not in the cache is an error.
+    pub offline: bool,
+    /// Resolve anew instead of keeping to the recorded resolution.
+    pub refresh: bool,
+}
+
+/// Prepares the seed `name`: resolves, downloads, converts, or reads it back from the cache.
+///
+/// # Errors
+/// [`SeedError`] says what failed and what to do.
+pub fn prepare(
+    name: &str,
+    settings: &SeedSettings,
+    options: PrepareOptions<'_>,
+    progress: &(dyn Fn(SeedProgress) + Sync),
+) -> Result<Seed, SeedError> {
+    match settings {
+        SeedSettings::Debian(settings) => debian::prepare(name, settings, options, progress),
+        SeedSettings::Repository(settings) => repository::prepare(name, settings, options, progress),
+    }
+}
