@@ -1,1 +1,22 @@
-//! placeholder
+//! RPM files and repositories: headers, repodata, and immutable generations that are switched atomically.
+//!
+//! - [`read_rpm`]: what a file says of itself, with its [`identity`].
+//! - [`Generations`]: the published repository; a reader sees whole states only.
+//! - [`RepositoryIndex`]: what any repository's repodata offers.
+//! - [`unpack()`]: payloads into a directory, for bootstrap roots.
+
+#![expect(dead_code, reason = "parts that the writers of repodata and generations will use")]
+
+mod error;
+mod generation;
+mod header;
+pub mod identity;
+mod raw_header;
+mod repodata;
+mod unpack;
+
+pub use error::RepositoryError;
+pub use generation::{Change, Generation, Generations};
+pub use header::{RpmFile, read_rpm, source_name};
+pub use repodata::{IndexedPackage, RepositoryIndex};
+pub use unpack::{Unpacked, unpack, unpack_all};
