@@ -1,0 +1,101 @@
+//! How a job ended: one enum, used by the engine, the journal and every view.
+
+use serde::{Deserialize, Serialize};
+
+/// The end of a job. Phases are rpm's section names with the percent sign (`%build`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Built, and its RPMs differ from the published ones (or are new).
+    Success,
+    /// Built, and its identities equal the published ones: nothing downstream is stale.
+    Unchanged,
+    /// Its own commands failed.
+    Failed {
+        /// Where.
+        phase: String,
+    },
+    /// A time limit was reached.
+    TimedOut {
+        /// Which limit.
+        limit: TimeLimit,
+        /// Where.
+        phase: String,
+    },
+    /// The memory limit was reached.
+    OutOfMemory {
+        /// Where.
+        phase: String,
+    },
+    /// The disk, or the build's share of it, is full.
+    OutOfDisk {
+        /// Where.
+        phase: String,
+    },
+    /// Not the package's fault: the sandbox, the host or the network failed.
+    Infrastructure {
+        /// What failed.
+        reason: String,
+    },
+    /// Its needs cannot be met by anything in reach.
+    Unresolvable {
+        /// Which need, and who asks.
+        reason: String,
+    },
+    /// Its spec does not evaluate.
+    BrokenSpec {
+        /// The first error with its place.
+        reason: String,
+    },
+    /// Something it needs was not built.
+    BlockedBy {
+        /// The package that ended badly.
+        package: String,
+    },
+    /// The spec or the settings leave it out (`ExclusiveArch`, …).
+    Excluded {
+        /// By what.
+        reason: String,
+    },
+}
+
+/// Which of the two time limits a build can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeLimit {
+    /// No output for too long.
+    Idle,
+    /// Too long in all.
+    Total,
+}
+
+impl Verdict {
+    /// RPMs came out of it.
+    pub fn is_good(&self) -> bool {
+        matches!(self, Verdict::Success | Verdict::Unchanged)
+    }
+
+    /// It ran, or should have run, and makes the run a failed one. Blocked and excluded jobs do not count here: they
+    /// are consequences or wishes.
+    pub fn is_failure(&self) -> bool {
+        !self.is_good() && !matches!(self, Verdict::BlockedBy { .. } | Verdict::Excluded { .. })
+    }
+
+    /// The words for it, as in ``failed in `%build` ``; never with the package's name.
+    pub fn describe(&self) -> String {
+        match self {
+            Verdict::Success => "built".to_owned(),
+            Verdict::Unchanged => "built, unchanged".to_owned(),
+            Verdict::Failed { phase } => format!("failed in {phase}"),
+            Verdict::TimedOut { limit: TimeLimit::Idle, phase } => format!("was silent for too long in {phase}"),
+            Verdict::TimedOut { limit: TimeLimit::Total, phase } => format!("took too long, stopped in {phase}"),
+            Verdict::OutOfMemory { phase } => format!("ran out of memory in {phase}"),
+            Verdict::OutOfDisk { phase } => format!("ran out of disk in {phase}"),
+            Verdict::Infrastructure { reason } => format!("could not be run: {reason}"),
+            Verdict::Unresolvable { reason } => format!("is unresolvable: {reason}"),
+            Verdict::BrokenSpec { reason } => format!("has a broken spec: {reason}"),
+            Verdict::BlockedBy { package } => format!("blocked by {package}"),
+            Verdict::Excluded { reason } => format!("excluded: {reason}"),
+        }
+    }
+}
