@@ -1,8 +1,12 @@
 //! Spec files: from text to a [`SourcePackage`].
 
+mod qualifier;
 mod source_package;
 
-pub use source_package::{BinaryPackage, Located, SourceFile, SourcePackage};
+pub use qualifier::Qualifier;
+pub use source_package::{
+    BinaryPackage, ChangelogEntry, Located, Scriptlet, Sections, SourceFile, SourcePackage, Trigger, Triggers,
+};
 
 use std::path::PathBuf;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Qualifier;
 use crate::Place;
 use crate::rpm::{Capability, Dependency, Evr, Nevra};
 
@@ -12,6 +13,17 @@ pub struct Located<T> {
     pub value: T,
     /// Where; `None` for what rpm adds by itself.
     pub place: Option<Place>,
+    /// For what it is needed, where that is limited (`Requires(post):`); empty for the package as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub qualifiers: Vec<Qualifier>,
+}
+
+impl<T> Located<T> {
+    /// A dependency of the package as a whole.
+    #[must_use]
+    pub fn new(value: T, place: Option<Place>) -> Self {
+        Self { value, place, qualifiers: Vec::new() }
+    }
 }
 
 /// One `Source` or `Patch`.
@@ -23,6 +35,9 @@ pub struct SourceFile {
     pub url: String,
     /// Where the tag stands.
     pub place: Option<Place>,
+    /// Whether `NoSource` or `NoPatch` keeps it out of the source RPM.
+    #[serde(default)]
+    pub excluded: bool,
 }
 
 impl SourceFile {
@@ -31,6 +46,37 @@ impl SourceFile {
     pub fn file_name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or(&self.url)
     }
+}
+
+/// A scriptlet of a package: `%pre`, `%post` and the like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scriptlet {
+    /// The interpreter and its arguments: `["/bin/sh"]`, `["<lua>"]`.
+    pub program: Vec<String>,
+    /// The text, without trailing white space; empty where only the program is run.
+    pub body: String,
+    /// The file of `-f`, whose text is read when the package is built.
+    pub file: Option<String>,
+    /// rpm's flags: 1 expands macros at installation (`-e`), 2 is a query format (`-q`), 4 is critical.
+    pub flags: u32,
+}
+
+/// A script run when other packages or files come and go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The script.
+    pub script: Scriptlet,
+    /// The priority of a file trigger (`-P`).
+    pub priority: Option<u32>,
+}
+
+/// The triggers of one family and what fires them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triggers {
+    /// The scripts in the order of the spec.
+    pub scripts: Vec<Trigger>,
+    /// What fires which of [`Self::scripts`], by index, in rpm's order. The qualifier says when.
+    pub conditions: Vec<(Located<Capability>, usize)>,
 }
 
 /// One binary package of a spec.
@@ -46,10 +92,22 @@ pub struct BinaryPackage {
     pub release: String,
     /// Its architecture.
     pub arch: String,
+    /// Its operating system.
+    pub os: String,
     /// Its one-line summary.
     pub summary: String,
     /// Its licence.
     pub license: String,
+    /// Its group.
+    pub group: String,
+    /// Its home page.
+    pub url: String,
+    /// Who publishes it.
+    pub vendor: String,
+    /// Other tags by their name in lower case (`packager`, `distribution`, `bugurl`…).
+    pub other_tags: std::collections::BTreeMap<String, String>,
+    /// Its description.
+    pub description: String,
     /// `Provides`, the package's own name included, in rpm's order.
     pub provides: Vec<Located<Capability>>,
     /// `Requires`, in rpm's order.
@@ -60,8 +118,30 @@ pub struct BinaryPackage {
     pub obsoletes: Vec<Located<Capability>>,
     /// `Recommends`.
     pub recommends: Vec<Located<Dependency>>,
+    /// `Suggests`.
+    pub suggests: Vec<Located<Dependency>>,
+    /// `Supplements`.
+    pub supplements: Vec<Located<Dependency>>,
+    /// `Enhances`.
+    pub enhances: Vec<Located<Dependency>>,
+    /// `OrderWithRequires`.
+    pub order_with_requires: Vec<Located<Dependency>>,
+    /// `Prefixes`.
+    pub prefixes: Vec<String>,
+    /// The scriptlets by rpm's names: `prein`, `postin`, `preun`, `postun`, `pretrans`, `posttrans`, `verifyscript`.
+    pub scriptlets: std::collections::BTreeMap<String, Scriptlet>,
+    /// `%trigger…`
+    pub triggers: Triggers,
+    /// `%filetrigger…`
+    pub file_triggers: Triggers,
+    /// `%transfiletrigger…`
+    pub transaction_file_triggers: Triggers,
     /// The lines of its `%files`, expanded; `None` without `%files`: the package is not built.
     pub files: Option<Vec<String>>,
+    /// The files of `%files -f`, which list more when the package is built.
+    pub file_lists: Vec<String>,
+    /// Where its `%package` stands; `None` for the main package.
+    pub place: Option<Place>,
 }
 
 impl BinaryPackage {
@@ -76,6 +156,36 @@ impl BinaryPackage {
     pub fn nevra(&self) -> Nevra {
         Nevra { name: self.name.clone(), evr: self.evr(), arch: self.arch.clone() }
     }
+}
+
+/// The texts of the build scripts, expanded; `None` where the spec has no such section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sections {
+    /// `%prep`, with `%setup` and `%patch` written out.
+    pub prep: Option<String>,
+    /// `%generate_buildrequires`
+    pub generate_buildrequires: Option<String>,
+    /// `%conf`
+    pub conf: Option<String>,
+    /// `%build`
+    pub build: Option<String>,
+    /// `%install`
+    pub install: Option<String>,
+    /// `%check`
+    pub check: Option<String>,
+    /// `%clean`, or what rpm does without one.
+    pub clean: Option<String>,
+}
+
+/// One entry of the changelog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangelogEntry {
+    /// Seconds since 1970; noon UTC where only the day is written, as rpm has it.
+    pub time: i64,
+    /// Who, and by custom which version.
+    pub name: String,
+    /// What.
+    pub text: String,
 }
 
 /// An evaluated spec.
@@ -103,8 +213,16 @@ pub struct SourcePackage {
     pub exclusive_archs: Vec<String>,
     /// `ExcludeArch`.
     pub exclude_archs: Vec<String>,
+    /// `ExclusiveOS`.
+    pub exclusive_oses: Vec<String>,
+    /// `ExcludeOS`.
+    pub exclude_oses: Vec<String>,
     /// The binary packages, the main one first.
     pub packages: Vec<BinaryPackage>,
+    /// The build scripts.
+    pub sections: Sections,
+    /// The changelog, newest first.
+    pub changelog: Vec<ChangelogEntry>,
     /// The expanded text, as `rpmspec -P` prints it.
     pub parsed: String,
     /// The day of the newest changelog entry, in seconds since 1970 (noon UTC, as rpm has it).
