@@ -79,11 +79,11 @@ pub enum RepositoryError {
 }
 
 impl RepositoryError {
-    pub(crate) fn bad_rpm(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn bad_rpm(path: &Path, reason: &(impl ToString + ?Sized)) -> Self {
         Self::BadRpm { path: path.to_owned(), reason: reason.to_string() }
     }
 
-    pub(crate) fn bad_repodata(path: impl Into<PathBuf>, reason: impl ToString) -> Self {
+    pub(crate) fn bad_repodata(path: impl Into<PathBuf>, reason: &(impl ToString + ?Sized)) -> Self {
         Self::BadRepodata { path: path.into(), reason: reason.to_string() }
     }
 }

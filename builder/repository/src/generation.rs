@@ -1,11 +1,26 @@
 //! Generations on disk: immutable, complete states of the repository, and the link to the current one.
+//!
+//! ```text
+//! OUTPUT/repo -> generations/7       what clients point at; only ever replaced by rename
+//! OUTPUT/generations/7/              RPMS/ARCH/*.rpm, SRPMS/*.rpm, repodata/
+//! OUTPUT/generations/.lock           held while something is written
+//! OUTPUT/generations/.next-8         a generation that is being written
+//! OUTPUT/generations/.publishing-8   generation 8 has its name, but `repo` may not point at it yet
+//! OUTPUT/generations/.old-5          a generation that is being removed
+//! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::RepositoryError;
-use crate::header::RpmFile;
+use rayon::prelude::*;
+
+use crate::error::{At, RepositoryError};
+use crate::header::{self, Checksum, RpmFile};
+use crate::repodata::write::Fragments;
+use crate::repodata::{Repomd, RepositoryIndex};
 
 /// One immutable state of the repository: `generations/NUMBER/` with RPMS, SRPMS and repodata.
 #[derive(Clone, Debug)]
@@ -16,6 +31,16 @@ pub struct Generation {
 }
 
 impl Generation {
+    pub(crate) fn new(number: u64, directory: PathBuf, entries: &Entries) -> Self {
+        let packages = entries.iter().map(|(location, entry)| {
+            let mut file = entry.file.clone();
+            file.path = directory.join(location);
+            file
+        });
+        let packages = packages.collect();
+        Self { number, directory, packages }
+    }
+
     /// Its number; a later generation has a larger one.
     #[must_use]
     pub fn number(&self) -> u64 {
@@ -39,58 +64,89 @@ impl Generation {
     /// # Errors
     /// The first file that is missing, too many or different.
     pub fn verify(&self) -> Result<(), RepositoryError> {
-        Err(unsupported(&self.directory))
+        let index = RepositoryIndex::load_directory(&self.directory)?;
+        index.packages.par_iter().try_for_each(|package| {
+            let path = self.directory.join(&package.location);
+            let (sha256, size) = header::hash_file(&path)?;
+            if (&sha256, size) == (&package.sha256, package.size) {
+                return Ok(());
+            }
+            let reason =
+                format!("it has {size} bytes and sha256 {sha256}, not {} and {}", package.size, package.sha256);
+            Err(RepositoryError::Damaged { path, reason })
+        })?;
+        let listed: BTreeSet<_> = index.packages.iter().map(|package| self.directory.join(&package.location)).collect();
+        let mut found = Vec::new();
+        files_below(&self.directory.join("RPMS"), &mut found)?;
+        files_below(&self.directory.join("SRPMS"), &mut found)?;
+        match found.into_iter().find(|path| !listed.contains(path)) {
+            Some(path) => Err(RepositoryError::Damaged { path, reason: "it is not listed".to_owned() }),
+            None => Ok(()),
+        }
     }
 }
 
-fn unsupported(path: &Path) -> RepositoryError {
-    RepositoryError::Unsupported { path: path.to_owned(), reason: "generations are not written yet".to_owned() }
+/// Every file below a directory, which may be missing.
+pub(crate) fn files_below(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), RepositoryError> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.at("list", directory)?,
+    };
+    for entry in entries {
+        let entry = entry.at("list", directory)?;
+        if entry.file_type().at("examine", &entry.path())?.is_dir() {
+            files_below(&entry.path(), files)?;
+        } else {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
 }
 
-/// What is to differ in the next generation.
-#[derive(Clone, Debug, Default)]
-pub struct Change {
-    /// RPM and SRPM files to add. They are linked (copied across file systems), never moved.
-    pub add: Vec<PathBuf>,
-    /// Names of source packages whose RPMs and SRPM are taken out before: a rebuilt package names
-    /// itself here, so that subpackages it no longer makes do not stay.
-    pub remove: BTreeSet<String>,
+/// What is kept of a published RPM from one generation to the next, so that it is read only once.
+pub(crate) struct Entry {
+    /// Its path is where it was first read.
+    pub(crate) file: RpmFile,
+    pub(crate) fragments: Arc<Fragments>,
 }
 
-/// The generations below an output directory. One process writes at a time; any number may read `repo`.
-#[derive(Debug)]
-pub struct Generations {
-    output: PathBuf,
+/// The RPMs of a generation by location.
+pub(crate) type Entries = BTreeMap<String, Arc<Entry>>;
+
+/// Reads one RPM for publishing.
+pub(crate) fn read_entry(path: &Path, checksum: Checksum) -> Result<Entry, RepositoryError> {
+    let rpm = header::read(path, checksum)?;
+    let fragments = Arc::new(Fragments::new(&rpm, &rpm.file.location())?);
+    Ok(Entry { file: rpm.file, fragments })
 }
 
-impl Generations {
-    /// Opens `output/generations`, making it where there is none, and clears away what a killed publish left.
-    ///
-    /// # Errors
-    /// The directory cannot be made or read, or the current generation is damaged.
-    pub fn open(output: impl AsRef<Path>) -> Result<Self, RepositoryError> {
-        Ok(Self { output: output.as_ref().to_owned() })
-    }
+/// A generation in memory, with what is needed to write the next.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) generation: Generation,
+    pub(crate) entries: Entries,
+    pub(crate) repomd: Repomd,
+}
 
-    /// The generation `repo` points at; none before the first publish.
-    #[must_use]
-    pub fn current(&self) -> Option<Generation> {
-        None
-    }
-
-    /// Writes the next generation and makes it the current one. Nothing changes when it fails.
-    ///
-    /// # Errors
-    /// A file to add is no RPM, two RPMs conflict, or the file system refuses.
-    pub fn publish(&self, _change: &Change) -> Result<Generation, RepositoryError> {
-        Err(unsupported(&self.output))
-    }
-
-    /// Removes all generations but the current one and the newest `keep` before it.
-    ///
-    /// # Errors
-    /// A directory cannot be removed.
-    pub fn gc(&self, _keep: usize) -> Result<Vec<u64>, RepositoryError> {
-        Err(unsupported(&self.output))
+impl Loaded {
+    /// Reads a generation from disk: the headers, with the checksums that its repodata knows.
+    pub(crate) fn read(number: u64, directory: PathBuf) -> Result<Self, RepositoryError> {
+        let name = directory.join("repodata/repomd.xml");
+        let repomd = Repomd::parse(&name, &fs::read(&name).at("read", &name)?)?;
+        let index = RepositoryIndex::load_directory_without_filelists(&directory)?;
+        let entries = index.packages.into_par_iter().map(|package| {
+            let path = directory.join(&package.location);
+            let entry = read_entry(&path, Checksum::Known(package.sha256))?;
+            let damaged = |reason: String| Err(RepositoryError::Damaged { path, reason });
+            if entry.file.size != package.size {
+                return damaged(format!("it has {} bytes, not {}", entry.file.size, package.size));
+            }
+            if entry.file.location() != package.location {
+                return damaged(format!("it is `{}`", entry.file.location()));
+            }
+            Ok((package.location, Arc::new(entry)))
+        });
+        let entries = entries.collect::<Result<Entries, RepositoryError>>()?;
+        Ok(Self { generation: Generation::new(number, directory, &entries), entries, repomd })
     }
 }

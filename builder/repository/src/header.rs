@@ -95,7 +95,7 @@ pub(crate) fn read(path: &Path, checksum: Checksum) -> Result<ReadRpm, Repositor
     let status = file.metadata().at("examine", path)?;
     let modified = status.modified().at("examine", path)?;
     let mut input = Kept { input: BufReader::with_capacity(1 << 16, file), kept: Vec::new() };
-    let bad = |reason: &dyn ToString| RepositoryError::bad_rpm(path, reason.to_string());
+    let bad = |reason: &dyn ToString| RepositoryError::bad_rpm(path, reason);
 
     let (raw, payload) = read_sections(&mut input).map_err(|error| bad(&error))?;
     let Kept { input: mut rest, kept } = input;
@@ -141,7 +141,7 @@ fn read_sections(input: &mut impl Read) -> io::Result<(RawHeader, u64)> {
 /// Opens an RPM with its input standing at the payload.
 pub(crate) fn open_payload(path: &Path) -> Result<(RawHeader, BufReader<File>), RepositoryError> {
     let mut input = BufReader::with_capacity(1 << 18, File::open(path).at("open", path)?);
-    let (header, _) = read_sections(&mut input).map_err(|error| RepositoryError::bad_rpm(path, error))?;
+    let (header, _) = read_sections(&mut input).map_err(|error| RepositoryError::bad_rpm(path, &error))?;
     Ok((header, input))
 }
 

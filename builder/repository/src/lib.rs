@@ -11,12 +11,14 @@ mod error;
 mod generation;
 mod header;
 pub mod identity;
+mod publish;
 mod raw_header;
 mod repodata;
 mod unpack;
 
 pub use error::RepositoryError;
-pub use generation::{Change, Generation, Generations};
+pub use generation::Generation;
 pub use header::{RpmFile, read_rpm, source_name};
-pub use repodata::{IndexedPackage, RepositoryIndex};
+pub use publish::{Change, Generations};
+pub use repodata::{IndexedPackage, Repomd, RepomdRecord, RepositoryIndex};
 pub use unpack::{Unpacked, unpack, unpack_all};
