@@ -7,11 +7,14 @@ mod debian;
 mod error;
 mod repository;
 mod settings;
+mod store;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rpmspec_parser::rpm::PackageMetadata;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 pub use error::SeedError;
 pub use settings::{
@@ -81,6 +84,19 @@ pub struct PrepareOptions<'a> {
     pub offline: bool,
     /// Resolve anew instead of keeping to the recorded resolution.
     pub refresh: bool,
+}
+
+/// SHA-256 of a file, hexadecimal.
+pub(crate) fn sha256_of_file(path: &Path) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut file = std::fs::File::open(path)?;
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(store::hexadecimal(&hash.finalize())),
+            length => hash.update(&buffer[..length]),
+        }
+    }
 }
 
 /// Prepares the seed `name`: resolves, downloads, converts, or reads it back from the cache.

@@ -51,9 +51,6 @@ pub struct DebianSeed {
     /// Whether manuals, documentation and translations are kept.
     #[serde(default)]
     pub documentation: bool,
-    /// Whether a `Release` file past its date is refused.
-    #[serde(default = "yes")]
-    pub check_valid_until: bool,
     /// Macros every build root of this seed defines: name (with options) and body.
     #[serde(default)]
     pub macros: BTreeMap<String, String>,
@@ -205,7 +202,7 @@ mod tests {
         .expect("the example is valid");
         let Some(SeedSettings::Debian(debian)) = stages.seeds.get("debian") else { panic!("no Debian seed") };
         assert_eq!(debian.rename.get("libc6").map(String::as_str), Some("glibc"));
-        assert!(debian.check_valid_until && !debian.documentation);
+        assert!(!debian.documentation);
         assert!(matches!(stages.seeds.get("published"), Some(SeedSettings::Repository(seed)) if !seed.gpg_check));
         assert_eq!(stages.stages.first().map(|stage| stage.rebuild), Some(StageRebuild::Fixpoint));
     }

@@ -1,0 +1,147 @@
+//! Resolving and downloading: which packages apt would install into nothing, and their files.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::apt::{AptError, Indexes, PrivateApt};
+use crate::seeds::{DebianSeed, SeedError, sha256_of_file};
+
+/// One package of a resolution.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct ResolvedPackage {
+    /// Its Debian name.
+    pub(super) name: String,
+    /// Its full Debian version.
+    pub(super) version: String,
+    /// The name apt gives the file.
+    pub(super) file: String,
+    /// Its size in bytes.
+    pub(super) size: u64,
+    /// SHA-256 of the file, hexadecimal, as the signed index has it.
+    pub(super) sha256: String,
+}
+
+/// apt's state for a suite, shared by all seeds of that suite.
+pub(super) struct Fetcher<'a> {
+    seed: &'a str,
+    apt: PrivateApt,
+}
+
+impl<'a> Fetcher<'a> {
+    /// Sets apt up; uses no network.
+    pub(super) fn new(seed: &'a str, settings: &DebianSeed, cache: &Path) -> Result<Self, SeedError> {
+        let directory = cache.join("apt").join(&settings.suite);
+        let apt = PrivateApt::new(&directory, Some(&settings.suite), Indexes::Binary);
+        let apt = apt.map_err(|error| failed(seed, "setting apt up", &error))?;
+        Ok(Self { seed, apt })
+    }
+
+    /// Resolves the closure of the wanted packages. Updates the lists when they are older than a day or
+    /// `refresh` is set.
+    pub(super) fn resolve(&self, settings: &DebianSeed, refresh: bool) -> Result<Vec<ResolvedPackage>, SeedError> {
+        let age = if refresh { Duration::ZERO } else { Duration::from_secs(24 * 60 * 60) };
+        self.apt.update(age).map_err(|error| failed(self.seed, "updating the package lists", &error))?;
+        let mut arguments = vec!["-o", "Acquire::ForceHash=sha256", "-qq", "--print-uris", "install"];
+        arguments.extend(settings.packages.iter().map(String::as_str));
+        let output = self.apt.run("apt-get", &arguments, None);
+        let output = output.map_err(|error| failed(self.seed, "resolving the packages", &error))?;
+        let mut packages = Vec::new();
+        for line in output.lines().filter(|line| line.starts_with('\'')) {
+            packages.push(parse_uri_line(line).ok_or_else(|| SeedError::Fetch {
+                seed: self.seed.to_owned(),
+                action: "resolving the packages".to_owned(),
+                output: format!("apt wrote a line that is not understood: {line}"),
+                hint: "report it with the version of apt".to_owned(),
+            })?);
+        }
+        packages.sort();
+        Ok(packages)
+    }
+
+    /// Downloads what is missing and gives the files, each with the hash the resolution recorded.
+    pub(super) fn download(
+        &self,
+        packages: &[ResolvedPackage],
+        offline: bool,
+        announce: &dyn Fn(usize, u64),
+    ) -> Result<Vec<PathBuf>, SeedError> {
+        let archives = self.apt.directory().join("cache/archives");
+        let is_there = |package: &&ResolvedPackage| {
+            let file = archives.join(&package.file);
+            let size = file.metadata().map(|metadata| metadata.len()).ok();
+            size == Some(package.size) && sha256_of_file(&file).ok().as_deref() == Some(package.sha256.as_str())
+        };
+        let missing: Vec<&ResolvedPackage> = packages.par_iter().filter(|package| !is_there(package)).collect();
+        if missing.is_empty() {
+            return Ok(packages.iter().map(|package| archives.join(&package.file)).collect());
+        }
+        if offline {
+            let names: Vec<&str> = missing.iter().take(3).map(|package| package.name.as_str()).collect();
+            let missing = format!("{} packages are missing: {} …", missing.len(), names.join(", "));
+            return Err(SeedError::Offline { seed: self.seed.to_owned(), missing });
+        }
+        announce(missing.len(), missing.iter().map(|package| package.size).sum());
+        for package in &missing {
+            // A damaged file of the right size would be taken for a finished download.
+            let _ = std::fs::remove_file(archives.join(&package.file));
+        }
+        self.apt.update(Duration::MAX).map_err(|error| failed(self.seed, "updating the package lists", &error))?;
+        let wanted: Vec<String> = missing.iter().map(|p| format!("{}={}", p.name, p.version)).collect();
+        let mut arguments = vec!["-qq", "download"];
+        arguments.extend(wanted.iter().map(String::as_str));
+        let output = self.apt.run("apt-get", &arguments, Some(&archives));
+        output.map_err(|error| failed(self.seed, "downloading the packages", &error))?;
+        if let Some(package) = missing.iter().find(|package| !is_there(package)) {
+            return Err(SeedError::Fetch {
+                seed: self.seed.to_owned(),
+                action: format!("checking {}", package.file),
+                output: format!("the file is not the one with sha256 {}", package.sha256),
+                hint: "the archive has changed since the resolution; resolve anew with `--refresh`".to_owned(),
+            });
+        }
+        Ok(packages.iter().map(|package| archives.join(&package.file)).collect())
+    }
+}
+
+fn failed(seed: &str, action: &str, error: &AptError) -> SeedError {
+    SeedError::Fetch {
+        seed: seed.to_owned(),
+        action: action.to_owned(),
+        output: error.to_string(),
+        hint: "try `apt-get update` on this host; if versions have vanished, resolve anew with `--refresh`".to_owned(),
+    }
+}
+
+/// `'URL' name_version_arch.deb SIZE SHA256:HEX`, as `--print-uris` writes it.
+fn parse_uri_line(line: &str) -> Option<ResolvedPackage> {
+    let mut words = line.rsplitn(4, ' ');
+    let sha256 = words.next()?.strip_prefix("SHA256:")?.to_owned();
+    let size = words.next()?.parse().ok()?;
+    let file = words.next()?.to_owned();
+    let mut parts = file.strip_suffix(".deb")?.splitn(3, '_');
+    let name = parts.next()?.to_owned();
+    let version = percent_decoded(parts.next()?);
+    Some(ResolvedPackage { name, version, file, size, sha256 })
+}
+
+/// apt writes the colon of an epoch as `%3a` in file names.
+fn percent_decoded(text: &str) -> String {
+    text.replace("%3a", ":").replace("%3A", ":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uri_lines_are_read() {
+        let line = "'http://archive.test/pool/g/gcc_12.2.0-3_amd64.deb' gcc_4%3a12.2.0-3_amd64.deb 5216 SHA256:abc";
+        let package = parse_uri_line(line).expect("a valid line");
+        assert_eq!((package.name.as_str(), package.version.as_str()), ("gcc", "4:12.2.0-3"));
+        assert_eq!((package.size, package.sha256.as_str()), (5216, "abc"));
+        assert_eq!(parse_uri_line("'http://archive.test/x.deb' x.deb 1 MD5Sum:abc"), None, "only SHA-256 will do");
+    }
+}
