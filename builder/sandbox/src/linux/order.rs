@@ -1,0 +1,114 @@
+//! What the program tells its sandbox process to do, and what that answers: one line of JSON each way.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::Identity;
+
+/// All a sandbox process needs to know; it inherits nothing else.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// The read-only root file system.
+    pub(super) layer: PathBuf,
+    /// The session's directory on the host: holds `upper`, `work`, `lower` and `root`.
+    pub(super) scratch: PathBuf,
+    /// Directories of the host to show read-only: (host, guest).
+    pub(super) binds: Vec<(PathBuf, PathBuf)>,
+    /// Whose powers the sandbox is made with.
+    pub(super) identity: Identity,
+    /// The `cgroup.procs` files the sandbox has to be in before it starts anything.
+    pub(super) cgroups: Vec<PathBuf>,
+    /// Limits to be set on each process, because no control group can.
+    pub(super) process_limits: ProcessLimits,
+    /// What to do inside.
+    pub(super) action: Action,
+}
+
+/// Limits by `setrlimit`, the weaker replacement for control groups.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct ProcessLimits {
+    /// Bytes of data of each single process (`RLIMIT_DATA`).
+    pub(super) memory: Option<u64>,
+    /// Processes of the user (`RLIMIT_NPROC`).
+    pub(super) processes: Option<u64>,
+}
+
+/// What to do inside the sandbox.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Action {
+    /// Set everything up and go away: tells whether it works here.
+    Probe,
+    /// Run a command.
+    Run {
+        /// Program and arguments, never empty.
+        argv: Vec<String>,
+        /// The whole environment.
+        environment: Vec<(String, String)>,
+        /// The working directory inside.
+        directory: PathBuf,
+        /// As root, otherwise as the build user.
+        as_root: bool,
+    },
+    /// Copy the directory `guest` into the directory `host`.
+    CopyOut {
+        /// The directory inside.
+        guest: PathBuf,
+        /// An existing directory of the host.
+        host: PathBuf,
+    },
+    /// Copy files of the host into the directory `guest`.
+    CopyIn {
+        /// The files.
+        files: Vec<PathBuf>,
+        /// The directory inside.
+        guest: PathBuf,
+    },
+}
+
+/// How it went.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// The action is done; the answer to everything but `Run`.
+    Done,
+    /// The command exited.
+    Exited(i32),
+    /// A signal ended the command.
+    Signaled(i32),
+    /// The sandbox was ended from outside, or by the kernel, before the command was.
+    Lost,
+    /// The sandbox could not do it.
+    Failed {
+        /// What was being done.
+        action: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// A step that failed, with what was being done; becomes [`Report::Failed`].
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What was being done.
+    pub(super) action: String,
+    /// What went wrong.
+    pub(super) reason: String,
+}
+
+impl From<Failure> for Report {
+    fn from(failure: Failure) -> Self {
+        Self::Failed { action: failure.action, reason: failure.reason }
+    }
+}
+
+/// Says what was being done when an operation failed.
+pub(super) trait During<T> {
+    /// Turns the error into a [`Failure`] of `action`.
+    fn during(self, action: impl FnOnce() -> String) -> Result<T, Failure>;
+}
+
+impl<T, E: std::fmt::Display> During<T> for Result<T, E> {
+    fn during(self, action: impl FnOnce() -> String) -> Result<T, Failure> {
+        self.map_err(|error| Failure { action: action(), reason: error.to_string() })
+    }
+}

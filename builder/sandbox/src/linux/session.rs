@@ -1,0 +1,191 @@
+//! One session of the Linux sandbox: gives orders to sandbox processes, one at a time, and reads their
+//! answers.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::Command;
+use tokio::sync::Mutex;
+use tokio_util::io::ReaderStream;
+
+use super::cgroup::ControlGroups;
+use super::identity::Identity;
+use super::init::MARKER;
+use super::order::{Action, Order, ProcessLimits, Report};
+use crate::watch::{Stop, Watch};
+use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec, User};
+
+/// How much output is read at once.
+const CHUNK: usize = 64 * 1024;
+/// How long a killed sandbox may take to be gone, before this is called an error.
+const END_TIME: Duration = Duration::from_secs(60);
+
+/// A session: a scratch directory with what was written, and control groups.
+#[derive(Debug)]
+pub(super) struct LinuxSession {
+    /// What it was started from.
+    spec: SessionSpec,
+    /// Whose powers it is made with.
+    identity: Identity,
+    /// The limits; removed last.
+    groups: ControlGroups,
+    /// Held while a sandbox process runs: there is one upper directory.
+    turn: Mutex<()>,
+}
+
+/// What a sandbox process left behind.
+struct Outcome {
+    /// Its report.
+    report: Report,
+    /// Why the wait for it stopped.
+    stop: Stop,
+}
+
+impl LinuxSession {
+    /// A session in a prepared scratch directory.
+    pub(super) fn new(spec: SessionSpec, identity: Identity) -> Self {
+        let groups = ControlGroups::create(&spec.limits);
+        Self { spec, identity, groups, turn: Mutex::new(()) }
+    }
+
+    /// Has an action done that is not a command.
+    pub(super) async fn give(&self, action: Action) -> Result<Report, SandboxError> {
+        let mut output = Vec::new();
+        let outcome = self.perform(action, &mut output, &Watch::with_times(None, None)).await?;
+        match outcome.report {
+            Report::Lost => Err(SandboxError::failed(
+                format!("working in session {}", self.spec.name),
+                format!("the sandbox process ended early; it wrote: {}", String::from_utf8_lossy(&output).trim()),
+            )),
+            report => Ok(report),
+        }
+    }
+
+    /// Starts a sandbox process for one action and waits until it and all it started is gone.
+    async fn perform(&self, action: Action, sink: &mut dyn OutputSink, watch: &Watch) -> Result<Outcome, SandboxError> {
+        let _turn = self.turn.lock().await;
+        let broken = |reason: std::io::Error| {
+            SandboxError::failed(format!("running a sandbox process for session {}", self.spec.name), reason)
+        };
+        let order = serde_json::to_vec(&self.order(action)).map_err(|error| broken(error.into()))?;
+        let (reader, writer) = std::io::pipe().map_err(broken)?;
+        let (ours, theirs) = StdUnixStream::pair().map_err(broken)?;
+        ours.set_nonblocking(true).map_err(broken)?;
+        let mut socket = UnixStream::from_std(ours).map_err(broken)?;
+        let mut child = {
+            let mut command = Command::new("/proc/self/exe");
+            command.arg0(MARKER).env_clear();
+            for name in ["PATH", "LD_LIBRARY_PATH"] {
+                if let Some(value) = std::env::var_os(name) {
+                    command.env(name, value);
+                }
+            }
+            command.stdin(OwnedFd::from(theirs));
+            command.stdout(writer.try_clone().map_err(broken)?).stderr(writer);
+            command.spawn().map_err(broken)?
+        };
+        let output = Receiver::from_owned_fd(reader.into()).map_err(broken)?;
+        let mut chunks = ReaderStream::with_capacity(output, CHUNK);
+        socket.write_all(&order).await.map_err(broken)?;
+        socket.write_all(b"\n").await.map_err(broken)?;
+        let stop = watch.pump(&mut chunks, sink, std::future::pending()).await.map_err(broken)?;
+        if stop != Stop::Ended {
+            // The end of the socket is the order to kill everything.
+            socket.shutdown().await.map_err(broken)?;
+            let rest = Watch::with_times(Some(END_TIME), None);
+            if rest.pump(&mut chunks, sink, std::future::pending()).await.map_err(broken)? != Stop::Ended {
+                return Err(broken(std::io::Error::other("it does not end although it was killed")));
+            }
+        }
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.map_err(broken)?;
+        let status = child.wait().await.map_err(broken)?;
+        Ok(Outcome { report: parse(&answer, status), stop })
+    }
+
+    /// The order for an action in this session.
+    fn order(&self, action: Action) -> Order {
+        let limits = &self.spec.limits;
+        let is_command = matches!(action, Action::Run { .. });
+        let process_limits = ProcessLimits {
+            memory: limits.memory.filter(|_| is_command && !self.groups.limits_memory),
+            processes: limits.processes.filter(|_| is_command && !self.groups.limits_processes),
+        };
+        Order {
+            layer: self.spec.layer.clone(),
+            scratch: self.spec.scratch.clone(),
+            binds: self.spec.binds.iter().map(|bind| (bind.host.clone(), bind.guest.clone())).collect(),
+            identity: self.identity.clone(),
+            cgroups: if is_command { self.groups.process_files() } else { Vec::new() },
+            process_limits,
+            action,
+        }
+    }
+
+    /// Has an action done whose only good answer is that it is done.
+    async fn carry_out(&self, action: Action) -> Result<(), SandboxError> {
+        match self.give(action).await? {
+            Report::Failed { action, reason } => Err(SandboxError::Failed { action, reason }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a sandbox process's answer.
+fn parse(answer: &str, status: ExitStatus) -> Report {
+    serde_json::from_str(answer.trim()).unwrap_or_else(|_| Report::Failed {
+        action: "running a sandbox process".into(),
+        reason: format!("it ended with {status} and answered {answer:?}"),
+    })
+}
+
+#[async_trait]
+impl Session for LinuxSession {
+    async fn exec(&self, spec: ExecSpec, sink: &mut dyn OutputSink) -> Result<ExecStatus, SandboxError> {
+        let watch = Watch::new(&spec);
+        let kills = self.groups.kills();
+        let action = Action::Run {
+            argv: spec.argv,
+            environment: spec.environment,
+            directory: spec.directory,
+            as_root: spec.user == User::Root,
+        };
+        let outcome = self.perform(action, sink, &watch).await?;
+        let status = match (outcome.stop, outcome.report) {
+            (_, Report::Failed { action, reason }) => return Err(SandboxError::Failed { action, reason }),
+            (Stop::TimedOut, _) => ExecStatus::TimedOut,
+            (Stop::Idle, _) => ExecStatus::Idle,
+            (Stop::Ended, Report::Exited(code)) => ExecStatus::Exited(code),
+            (Stop::Ended, Report::Signaled(signal)) => ExecStatus::Signaled(signal),
+            (Stop::Ended, Report::Lost | Report::Done) if self.groups.kills() > kills => ExecStatus::OutOfMemory,
+            (Stop::Ended, Report::Lost | Report::Done) => {
+                return Err(SandboxError::failed(
+                    format!("running a command in session {}", self.spec.name),
+                    "its sandbox was killed",
+                ));
+            }
+        };
+        let short_of_memory = matches!(status, ExecStatus::Exited(1..) | ExecStatus::Signaled(_));
+        Ok(if short_of_memory && self.groups.kills() > kills { ExecStatus::OutOfMemory } else { status })
+    }
+
+    async fn copy_out(&self, guest: &Path, host: &Path) -> Result<(), SandboxError> {
+        self.carry_out(Action::CopyOut { guest: guest.to_owned(), host: host.to_owned() }).await
+    }
+
+    async fn copy_in(&self, host_files: &[PathBuf], guest: &Path) -> Result<(), SandboxError> {
+        self.carry_out(Action::CopyIn { files: host_files.to_owned(), guest: guest.to_owned() }).await
+    }
+
+    async fn end(mut self: Box<Self>) -> Result<(), SandboxError> {
+        self.groups.remove();
+        Ok(())
+    }
+}
