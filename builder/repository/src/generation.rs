@@ -116,8 +116,8 @@ pub(crate) type Entries = BTreeMap<String, Arc<Entry>>;
 /// Reads one RPM for publishing.
 pub(crate) fn read_entry(path: &Path, checksum: Checksum) -> Result<Entry, RepositoryError> {
     let rpm = header::read(path, checksum)?;
-    let fragments = Arc::new(Fragments::new(&rpm, &rpm.file.location())?);
-    Ok(Entry { file: rpm.file, fragments })
+    let fragments = Fragments::new(&rpm, &rpm.file.location())?;
+    Ok(Entry { file: rpm.file, fragments: Arc::new(fragments) })
 }
 
 /// A generation in memory, with what is needed to write the next.

@@ -76,9 +76,6 @@ pub fn read_rpm(path: impl AsRef<Path>) -> Result<RpmFile, RepositoryError> {
 pub(crate) struct ReadRpm {
     pub(crate) file: RpmFile,
     pub(crate) header: Header,
-    pub(crate) raw: RawHeader,
-    /// Where the payload starts in the file.
-    pub(crate) payload: u64,
     /// Seconds since 1970 of the file's modification.
     pub(crate) modified: u64,
 }
@@ -97,7 +94,7 @@ pub(crate) fn read(path: &Path, checksum: Checksum) -> Result<ReadRpm, Repositor
     let mut input = Kept { input: BufReader::with_capacity(1 << 16, file), kept: Vec::new() };
     let bad = |reason: &dyn ToString| RepositoryError::bad_rpm(path, reason);
 
-    let (raw, payload) = read_sections(&mut input).map_err(|error| bad(&error))?;
+    let raw = read_sections(&mut input).map_err(|error| bad(&error))?;
     let Kept { input: mut rest, kept } = input;
     let (sha256, size) = match checksum {
         Checksum::Known(sha256) => (sha256, status.len()),
@@ -119,11 +116,11 @@ pub(crate) fn read(path: &Path, checksum: Checksum) -> Result<ReadRpm, Repositor
         identity: identity::of_header(&raw),
     };
     let modified = modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Ok(ReadRpm { file, header, raw, payload, modified })
+    Ok(ReadRpm { file, header, modified })
 }
 
-/// Reads the lead and both headers, checking them; gives the main header and where the payload starts.
-fn read_sections(input: &mut impl Read) -> io::Result<(RawHeader, u64)> {
+/// Reads the lead and both headers, checking them; gives the main header.
+fn read_sections(input: &mut impl Read) -> io::Result<RawHeader> {
     let mut lead = [0; 96];
     input.read_exact(&mut lead)?;
     if lead[..4] != [0xed, 0xab, 0xee, 0xdb] {
@@ -133,15 +130,13 @@ fn read_sections(input: &mut impl Read) -> io::Result<(RawHeader, u64)> {
     let padding = signature.size().wrapping_neg() % 8;
     let mut discarded = [0; 8];
     input.read_exact(&mut discarded[..padding as usize])?;
-    let header = RawHeader::read(input)?;
-    let payload = 96 + signature.size() + padding + header.size();
-    Ok((header, payload))
+    RawHeader::read(input)
 }
 
 /// Opens an RPM with its input standing at the payload.
 pub(crate) fn open_payload(path: &Path) -> Result<(RawHeader, BufReader<File>), RepositoryError> {
     let mut input = BufReader::with_capacity(1 << 18, File::open(path).at("open", path)?);
-    let (header, _) = read_sections(&mut input).map_err(|error| RepositoryError::bad_rpm(path, &error))?;
+    let header = read_sections(&mut input).map_err(|error| RepositoryError::bad_rpm(path, &error))?;
     Ok((header, input))
 }
 

@@ -3,9 +3,8 @@
 //! - [`read_rpm`]: what a file says of itself, with its [`identity`].
 //! - [`Generations`]: the published repository; a reader sees whole states only.
 //! - [`RepositoryIndex`]: what any repository's repodata offers.
+//! - [`write_repodata`]: repodata for a plain directory of RPMs.
 //! - [`unpack()`]: payloads into a directory, for bootstrap roots.
-
-#![expect(dead_code, reason = "parts that the writers of repodata and generations will use")]
 
 mod error;
 mod generation;
@@ -20,5 +19,5 @@ pub use error::RepositoryError;
 pub use generation::Generation;
 pub use header::{RpmFile, read_rpm, source_name};
 pub use publish::{Change, Generations};
-pub use repodata::{IndexedPackage, Repomd, RepomdRecord, RepositoryIndex};
+pub use repodata::{IndexedPackage, Repomd, RepomdRecord, RepositoryIndex, write_repodata};
 pub use unpack::{Unpacked, unpack, unpack_all};

@@ -81,11 +81,6 @@ impl RawHeader {
         self.entries().find(|(entry, _)| entry.tag == tag && kinds.contains(&entry.kind))
     }
 
-    /// Whether the tag is there.
-    pub(crate) fn has(&self, tag: u32) -> bool {
-        self.entries.iter().any(|entry| entry.tag == tag)
-    }
-
     /// The strings of a tag; empty where it is missing or no string.
     pub(crate) fn strings(&self, tag: u32) -> Vec<&[u8]> {
         match self.find(tag, &[kind::STRING, kind::STRING_ARRAY, kind::I18N]) {
@@ -192,7 +187,7 @@ mod tests {
         assert_eq!(header.strings(1), [b"one", b"two"]);
         assert_eq!(header.numbers(2), [7]);
         assert_eq!(header.numbers16(3), [0x102]);
-        assert!(header.strings(2).is_empty() && header.numbers(9).is_empty() && header.has(3) && !header.has(4));
+        assert!(header.strings(2).is_empty() && header.numbers(9).is_empty());
     }
 
     #[test]
