@@ -1,1 +1,41 @@
-//! placeholder
+//! Resolves, orders and plans the builds of a tree of RPM specs.
+//!
+//! Everything here is a pure function of its arguments: no file, clock, environment or thread. The flow is
+//! [`Universe`] → [`resolve`] → [`BuildGraph`] → [`plan`] → [`Plan`] → [`Queue`].
+//!
+//! - [`universe`]: what there is: the tree's source packages, the seeds' packages, what is published.
+//! - [`predict`](mod@predict): which RPMs a source package will give, before it is built.
+//! - [`index`]: every package by name, capability and file; the order in which providers are preferred.
+//! - [`clauses`]: dependencies, rich ones included, as clauses.
+//! - [`solve`]: install sets of build roots, by resolvo.
+//! - [`explain`]: why there is no install set.
+//! - [`graph`]: build roots and edges of the whole tree; dot and JSON.
+//! - [`cycle`]: source packages that need each other.
+//! - [`key`]: the hash of all that goes into a build.
+//! - [`plan`](mod@plan): what must be built, and why.
+//! - [`queue`]: what may start now.
+
+pub mod clauses;
+pub mod cycle;
+pub mod explain;
+pub mod graph;
+pub mod index;
+pub mod key;
+pub mod plan;
+pub mod predict;
+pub mod queue;
+pub mod solve;
+pub mod universe;
+
+pub use cycle::{Cycle, CycleStep};
+pub use explain::{Explanation, Rejected, Unmet};
+pub use graph::{
+    Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason, build_root, resolve, resolve_index, to_dot, to_json,
+};
+pub use index::{Index, PackageId};
+pub use key::{KeyInputs, key};
+pub use plan::{Circumstances, InputDigest, KnownBuild, Plan, PlanError, StaleReason, Targets, plan};
+pub use predict::predict;
+pub use queue::{JobId, Outcome, Queue, Released};
+pub use solve::install_set;
+pub use universe::{SeedPackage, TreePackage, Universe};

@@ -1,0 +1,77 @@
+//! The build graph for other programs: Graphviz and JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{BuildGraph, Edge};
+
+/// The graph in Graphviz's language: an arrow from what needs to what is needed, labelled with the need; dashed
+/// for needs at run time only; blocked packages in red.
+#[must_use]
+pub fn to_dot(graph: &BuildGraph) -> String {
+    let mut text = String::from("digraph packages {\n  rankdir=LR;\n  node [shape=box];\n");
+    for node in graph.nodes.values() {
+        let style = if node.blocker.is_some() { " [color=red]" } else { "" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {}{style};", quoted(&node.name));
+    }
+    for node in graph.nodes.values() {
+        for edge in &node.needs {
+            let _ =
+                writeln!(text, "  {} -> {} [label={}];", quoted(&node.name), quoted(&edge.to), quoted(&label(edge)));
+        }
+        let is_needed = |to: &str| node.needs.iter().any(|edge| edge.to == to);
+        for edge in node.runtime_needs.iter().filter(|edge| !is_needed(&edge.to)) {
+            let (from, to) = (quoted(&node.name), quoted(&edge.to));
+            let _ = writeln!(text, "  {from} -> {to} [style=dashed, label={}];", quoted(&label(edge)));
+        }
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// The graph as JSON: `{arch, packages: {NAME: {spec, packages, needs, runtime_needs, build_root, exact, blocked}},
+/// cycles}`. A need is `{to, package, because: [text, …]}`, a member of the build root `{package, from}`.
+#[must_use]
+pub fn to_json(graph: &BuildGraph) -> Value {
+    let edges = |edges: &[Edge]| -> Vec<Value> {
+        let texts = |edge: &Edge| edge.reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
+        edges
+            .iter()
+            .map(|edge| json!({"to": edge.to, "package": edge.package.to_string(), "because": texts(edge)}))
+            .collect()
+    };
+    let mut packages = serde_json::Map::new();
+    for node in graph.nodes.values() {
+        let root = node.build_root.iter().map(|member| {
+            let from = match (&member.source, &member.seed) {
+                (Some(source), _) => source.clone(),
+                (None, seed) => format!("seed {}", seed.as_deref().unwrap_or_default()),
+            };
+            json!({"package": member.nevra.to_string(), "from": from})
+        });
+        let value = json!({
+            "spec": node.spec,
+            "packages": node.packages.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "needs": edges(&node.needs),
+            "runtime_needs": edges(&node.runtime_needs),
+            "unmet_at_run_time": node.unmet_at_run_time.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "build_root": root.collect::<Vec<_>>(),
+            "exact": node.exact,
+            "blocked": node.blocker.as_ref().map(ToString::to_string),
+        });
+        packages.insert(node.name.clone(), value);
+    }
+    let cycles: Vec<Vec<&str>> =
+        graph.cycles.iter().map(|cycle| cycle.steps.iter().map(|step| &*step.from).collect()).collect();
+    json!({"arch": graph.arch, "packages": packages, "cycles": cycles})
+}
+
+fn label(edge: &Edge) -> String {
+    edge.reasons.first().map(|reason| reason.dependency.to_string()).unwrap_or_default()
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

@@ -1,0 +1,40 @@
+//! What there is to resolve with: the tree, the seeds and what is already built.
+
+use rpmspec_parser::rpm::{Dependency, PackageMetadata};
+use rpmspec_parser::spec::SourcePackage;
+
+/// One source package of the tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TreePackage {
+    /// What its spec evaluates to.
+    pub source: SourcePackage,
+    /// The spec's path, relative to the tree.
+    pub spec: String,
+}
+
+/// One package of a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedPackage {
+    /// The name of the seed it comes from, as `stages/*.toml` has it.
+    pub seed: String,
+    /// Its header.
+    pub metadata: PackageMetadata,
+}
+
+/// Everything a resolution may draw on. [`PackageId`](crate::PackageId) points into its lists, so an id is
+/// only meaningful together with the universe it was made from.
+#[derive(Clone, Debug, Default)]
+pub struct Universe {
+    /// The tree's source packages, in any order.
+    pub tree: Vec<TreePackage>,
+    /// The packages of all seeds.
+    pub seeds: Vec<SeedPackage>,
+    /// The real headers of RPMs already built from the tree.
+    pub published: Vec<PackageMetadata>,
+    /// What every build root holds though no spec asks for it: `rpm-build`, `gcc`, `make`…
+    pub base: Vec<Dependency>,
+    /// The architecture of the build roots; packages of other architectures but `noarch` are not used.
+    pub arch: String,
+    /// Package names that win where several packages offer a capability, the most wanted first.
+    pub prefer: Vec<String>,
+}
