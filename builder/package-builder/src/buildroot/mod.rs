@@ -1,11 +1,21 @@
 //! Build roots: the immutable base layer that all builds of a stage are stacked on, and the macros in it.
+//!
+//! ```text
+//! CACHE/layers/DIGEST/        a root file system; DIGEST of the packages it was made of
+//! CACHE/layers/DIGEST.lock    held while it is made
+//! CACHE/macros/DIGEST.json    macro files and rpmrc of an install set
+//! ```
+
+mod base;
+mod bootstrap;
+mod macro_files;
 
 use std::path::{Path, PathBuf};
 
-use rpmspec_parser::MacroContext;
-use sandbox::{Sandbox, SandboxError};
+use sandbox::SandboxError;
 
-use crate::seeds::SeedRpm;
+pub use base::{base_digest, prepare_base};
+pub use macro_files::macro_context;
 
 /// A base layer in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +29,7 @@ pub struct BaseLayer {
 /// What happens while a base layer is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaseProgress {
-    /// The payloads are unpacked into the bootstrap root.
+    /// The payloads of what rpm itself needs are unpacked.
     Unpacking {
         /// Number of packages.
         packages: usize,
@@ -48,12 +58,13 @@ pub enum BuildrootError {
         source: std::io::Error,
     },
     /// An RPM of the set is broken.
-    #[error("{}: {reason}", path.display())]
-    Package {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
+    #[error(transparent)]
+    Package(#[from] ::repository::RepositoryError),
+    /// The set cannot install itself.
+    #[error("no package of the base has `{path}`; add one that does to `buildroot` in the stage's file")]
+    Incomplete {
+        /// The file rpm's own installation needs.
+        path: String,
     },
     /// The sandbox broke.
     #[error(transparent)]
@@ -70,32 +81,10 @@ pub enum BuildrootError {
     },
 }
 
-/// Makes the base layer of an install set, or finds it in the cache (`layers/` below `cache`).
-///
-/// The set must be complete: rpm checks all dependencies, and nothing is forced.
-///
-/// # Errors
-/// [`BuildrootError`].
-pub async fn prepare_base(
-    rpms: &[&SeedRpm],
-    cache: &Path,
-    sandbox: &dyn Sandbox,
-    progress: &(dyn Fn(BaseProgress) + Sync),
-) -> Result<BaseLayer, BuildrootError> {
-    let _ = (rpms, cache, progress);
-    sandbox.check().await?;
-    Err(BuildrootError::Sandbox(SandboxError::Unavailable {
-        reason: "base layers cannot be made yet".to_owned(),
-        hint: String::new(),
-    }))
-}
-
-/// The macro world rpm has in a root made of these packages: macro files in rpm's load order and `rpmrc`,
-/// read from the packages themselves and kept in the cache (`macros/` below `cache`).
-///
-/// # Errors
-/// [`BuildrootError`].
-pub fn macro_context(rpms: &[&SeedRpm], cache: &Path, target_cpu: &str) -> Result<MacroContext, BuildrootError> {
-    let _ = (rpms, cache);
-    Ok(MacroContext { target_cpu: target_cpu.to_owned(), target_os: "linux".to_owned(), ..MacroContext::default() })
+impl BuildrootError {
+    /// For `map_err`: an I/O error at a place.
+    fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
 }

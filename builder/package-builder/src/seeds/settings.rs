@@ -54,6 +54,9 @@ pub struct DebianSeed {
     /// Macros every build root of this seed defines: name (with options) and body.
     #[serde(default)]
     pub macros: BTreeMap<String, String>,
+    /// Lines of `/etc/rpmrc` in every build root of this seed; the only place `optflags` can be set.
+    #[serde(default)]
+    pub rpmrc: Vec<String>,
 }
 
 /// A seed that is an RPM repository already.

@@ -134,7 +134,7 @@ impl Converter<'_> {
         let mut contents: Vec<Content> = contents.collect::<Result<_, SeedError>>()?;
         let time = contents.iter().map(|content| content.time).max().unwrap_or(0);
         contents.push(system::filesystem(self.architecture.triplet, self.architecture.rpm, time));
-        contents.push(system::macros(self.seed, &self.settings.macros, time));
+        contents.push(system::macros(self.seed, self.settings, time));
         let offered: BTreeSet<String> = contents
             .iter()
             .flat_map(|content| &content.provides)

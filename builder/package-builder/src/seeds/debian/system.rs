@@ -7,6 +7,7 @@ use rpmspec_parser::rpm::Capability;
 use super::deb::EntryKind;
 use super::package::Content;
 use super::paths::MERGED;
+use crate::seeds::DebianSeed;
 
 /// The RPM with the directories, the links of the merged `/usr` and the files no package owns.
 pub(super) const FILESYSTEM: &str = "filesystem";
@@ -122,13 +123,17 @@ pub(super) fn filesystem(triplet: &str, arch: &str, time: u32) -> Content {
     }
 }
 
-/// The macros of a seed's settings. They are loaded after rpm's platform macros, so that they win.
-pub(super) fn macros(seed: &str, definitions: &BTreeMap<String, String>, time: u32) -> Content {
+/// The macros and `rpmrc` of a seed's settings. They are loaded after rpm's and the platform's, so they win.
+pub(super) fn macros(seed: &str, settings: &DebianSeed, time: u32) -> Content {
     let mut text = format!("# From the settings of seed `{seed}`.\n");
-    for (name, body) in definitions {
+    for (name, body) in &settings.macros {
         text.push_str(&format!("%{name} {}\n", body.trim_end().replace('\n', "\\\n")));
     }
-    let kind = EntryKind::File { mode: 0o644, content: text.into_bytes() };
+    let file = |text: String| EntryKind::File { mode: 0o644, content: text.into_bytes() };
+    let mut entries = BTreeMap::from([(format!("/etc/rpm/macros.{seed}"), file(text))]);
+    if !settings.rpmrc.is_empty() {
+        entries.insert("/etc/rpmrc".to_owned(), file(format!("{}\n", settings.rpmrc.join("\n"))));
+    }
     Content {
         name: MACROS.to_owned(),
         version: "0".to_owned(),
@@ -137,7 +142,7 @@ pub(super) fn macros(seed: &str, definitions: &BTreeMap<String, String>, time: u
         source: "the seed's settings".to_owned(),
         time,
         provides: BTreeSet::from([Capability::any("system-rpm-config")]),
-        entries: BTreeMap::from([(format!("/etc/rpm/macros.{seed}"), kind)]),
+        entries,
         ..Content::default()
     }
 }
@@ -156,8 +161,11 @@ mod tests {
 
     #[test]
     fn macros_may_span_lines() {
-        let definitions = BTreeMap::from([("a(b)".to_owned(), "one\ntwo\n".to_owned())]);
-        let content = macros("debian", &definitions, 0);
+        let settings =
+            "suite = 's'\npackages = []\nrpmrc = ['optflags: x86_64 -O2']\nmacros = { 'a(b)' = \"one\\ntwo\\n\" }\n";
+        let content = macros("debian", &toml::from_str(settings).expect("valid settings"), 0);
+        let rpmrc = EntryKind::File { mode: 0o644, content: b"optflags: x86_64 -O2\n".to_vec() };
+        assert_eq!(content.entries.get("/etc/rpmrc"), Some(&rpmrc));
         let Some(EntryKind::File { content, .. }) = content.entries.get("/etc/rpm/macros.debian") else {
             panic!("no macros")
         };
