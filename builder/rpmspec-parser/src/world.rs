@@ -34,6 +34,11 @@ pub trait World: Send + Sync {
     /// Returns the time, in seconds since 1970-01-01 UTC.
     fn now(&self) -> i64;
 
+    /// Returns how many processors there are (`%{getncpus}`).
+    fn processor_count(&self) -> usize {
+        1
+    }
+
     /// Writes a line that a spec asked to be shown (`%{echo:…}`, Lua's `print` outside `%{lua:…}`).
     fn echo(&self, text: &str) {
         let _ = text;

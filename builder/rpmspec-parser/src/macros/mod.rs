@@ -1,12 +1,33 @@
 //! The macro engine: definitions, scopes, expansion, expressions and Lua (rpm-macros(7)).
 
+mod builtin;
+mod definition;
+mod engine;
+mod expand;
+mod expression;
 mod level;
+mod limits;
+mod load;
+mod lua;
+mod options;
+mod parametric;
+mod rpmrc;
+mod scan;
+mod table;
+mod text;
+mod version;
 
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use level::Level;
 
+use crate::diagnostic::Severity;
 use crate::{Diagnostic, Place, World};
+use engine::Engine;
+use rpmrc::Rpmrc;
+use table::{Kind, MacroTable};
 
 /// The macro world a spec is evaluated in, as data: which files are loaded in which order for which
 /// target, and what the command line defines on top.
@@ -24,125 +45,282 @@ pub struct MacroContext {
     pub defines: Vec<(String, String)>,
 }
 
+/// A context that is read: what is left to do for each spec is little.
+#[derive(Clone, Debug)]
+pub struct PreparedContext {
+    table: MacroTable,
+    rpmrc: Arc<Rpmrc>,
+    target_cpu: String,
+    target_os: String,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl PreparedContext {
+    /// Reads a context's files. Needs no world: definitions are not expanded when they are made.
+    #[must_use]
+    pub fn new(context: &MacroContext) -> Self {
+        let rpmrc = Rpmrc::parse(&context.rpmrc);
+        let macros = Macros::read(context, rpmrc, &crate::world::NoWorld);
+        Self {
+            table: macros.engine.table.into_inner(),
+            rpmrc: macros.engine.rpmrc,
+            target_cpu: macros.machine_cpu,
+            target_os: macros.machine_os,
+            diagnostics: macros.engine.log.into_inner(),
+        }
+    }
+}
+
 /// Macro definitions in force, and everything that can be expanded with them.
 pub struct Macros<'world> {
-    world: &'world dyn World,
+    engine: Engine<'world>,
+    /// The machine packages are built for; `%{_target_cpu}` may be `noarch` meanwhile.
+    machine_cpu: String,
+    machine_os: String,
 }
 
 impl<'world> Macros<'world> {
     /// Loads a context: built-ins, the target's macros from rpmrc, the macro files in order, the
     /// command line's definitions. What is wrong with a file is among [`Self::take_diagnostics`].
+    ///
+    /// For many specs of one context, read it once by [`PreparedContext::new`] and use [`Self::prepared`].
     #[must_use]
     pub fn new(context: &MacroContext, world: &'world dyn World) -> Self {
-        let _ = context;
-        Self { world }
+        Self::prepared(&PreparedContext::new(context), world)
     }
 
-    /// Expands a text as rpm would at that place. A `%define` in it takes effect.
+    /// Starts with a context that is read already.
+    #[must_use]
+    pub fn prepared(context: &PreparedContext, world: &'world dyn World) -> Self {
+        let engine = Self::engine(world, context.table.clone(), Arc::clone(&context.rpmrc));
+        engine.log.borrow_mut().extend(context.diagnostics.iter().cloned());
+        Self { engine, machine_cpu: context.target_cpu.clone(), machine_os: context.target_os.clone() }
+    }
+
+    fn engine(world: &'world dyn World, table: MacroTable, rpmrc: Arc<Rpmrc>) -> Engine<'world> {
+        Engine {
+            world,
+            table: RefCell::new(table),
+            rpmrc,
+            lua: lua::LuaState::default(),
+            log: RefCell::default(),
+            place: RefCell::default(),
+            chain: RefCell::default(),
+            lua_depth: Cell::new(0),
+            lua_level: Cell::new(0),
+            nesting: Cell::new(0),
+            budget: limits::Budget::default(),
+        }
+    }
+
+    fn read(context: &MacroContext, rpmrc: Rpmrc, world: &'world dyn World) -> Self {
+        let mut table = MacroTable::default();
+        for definition in builtin::definitions() {
+            table.push(definition);
+        }
+        let engine = Self::engine(world, table, Arc::new(rpmrc));
+        for (_, line, words) in &engine.rpmrc.problems {
+            let place = Place { file: "rpmrc".into(), line: *line, column: 1 };
+            engine.log.borrow_mut().push(Diagnostic::error(words).at(&place));
+        }
+        let (cpu, os) = (context.target_cpu.to_ascii_lowercase(), context.target_os.to_ascii_lowercase());
+        let target = [("_target", format!("{cpu}-{os}")), ("_target_cpu", cpu.clone()), ("_target_os", os.clone())];
+        let literal = |name: &str, body: &str| engine.push_at(name, None, body, Level::RPMRC, Kind::Text, None);
+        for (name, body) in &target {
+            literal(name, body);
+        }
+        if let Some(flags) = engine.rpmrc.optflags(&cpu) {
+            literal("optflags", flags);
+        }
+        for (path, text) in &context.files {
+            engine.load_text(&path.to_string_lossy(), text);
+        }
+        // rpm sets what depends on the target again after the macro files, over the platform's own file.
+        for (name, body) in &target {
+            engine.table.borrow_mut().pop(name);
+            literal(name, body);
+        }
+        if let Some(flags) = engine.rpmrc.optflags(&cpu) {
+            engine.table.borrow_mut().pop("optflags");
+            literal("optflags", flags);
+        }
+        *engine.place.borrow_mut() = Some(Place { file: "<command line>".into(), line: 1, column: 1 });
+        for (name, body) in &context.defines {
+            engine.define_text(&format!("{name} {body}"), Level::COMMAND_LINE);
+        }
+        *engine.place.borrow_mut() = None;
+        Self { engine, machine_cpu: cpu, machine_os: os }
+    }
+
+    /// Expands a text as rpm would at that place. A `%define` in it takes effect. Warnings, and errors after
+    /// the first one, are among [`Self::take_diagnostics`].
     ///
     /// # Errors
     /// The first error that stops the expansion.
     pub fn expand(&mut self, text: &str, place: &Place) -> Result<String, Diagnostic> {
-        let _ = (text, self.world);
-        Err(Diagnostic::error("macros cannot be expanded yet").at(place))
+        let before = self.begin(place);
+        let expanded = self.engine.expand_fresh(text);
+        expanded.ok_or_else(|| self.first_error(before, place))
     }
 
     /// Evaluates what follows `%if` or `%elif`: macros are expanded and the expression is evaluated as rpm does.
     ///
     /// # Errors
-    /// A failing expansion, a malformed expression, or a value that is neither number nor string.
+    /// A failing expansion or a malformed expression.
     pub fn condition(&mut self, text: &str, place: &Place) -> Result<bool, Diagnostic> {
-        let _ = text;
-        Err(Diagnostic::error("expressions cannot be evaluated yet").at(place))
+        let expanded = self.expand(text, place)?;
+        self.expanded_condition(&expanded, place)
     }
 
-    /// Says whether a text stands in the middle of a macro: rpm then joins the next line before it expands.
-    #[must_use]
-    pub fn is_unfinished(text: &str) -> bool {
-        let _ = text;
-        false
+    /// Evaluates what follows `%if` or `%elif` on a line that is expanded already.
+    ///
+    /// # Errors
+    /// A malformed expression.
+    pub fn expanded_condition(&mut self, text: &str, place: &Place) -> Result<bool, Diagnostic> {
+        let before = self.begin(place);
+        let value = expression::evaluate(&self.engine, text, false);
+        value.map(|value| value.is_true()).ok_or_else(|| self.first_error(before, place))
+    }
+
+    fn begin(&self, place: &Place) -> usize {
+        *self.engine.place.borrow_mut() = Some(place.clone());
+        self.engine.budget.renew();
+        self.engine.log.borrow().len()
+    }
+
+    /// Takes the first error of what was said since a point.
+    fn first_error(&self, before: usize, place: &Place) -> Diagnostic {
+        let mut log = self.engine.log.borrow_mut();
+        match log.iter().skip(before).position(|said| said.severity == Severity::Error) {
+            Some(index) => log.remove(before + index),
+            None => Diagnostic::error("macro expansion failed").at(place),
+        }
     }
 
     /// Defines a macro on top of what the name meant until now. `options` is what a parametric macro's
     /// parentheses hold. `place` is where it stands, for diagnostics.
     pub fn define(&mut self, name: &str, options: Option<&str>, body: &str, level: Level, place: Option<&Place>) {
-        let _ = (name, options, body, level, place);
+        self.push(name, options, body, level, Kind::Text, place);
+    }
+
+    /// Defines a macro whose body is the result as it is: no `%` in it is expanded. rpm does this for values
+    /// it computes itself, such as `%{__file_name}` and the paths of sources.
+    pub fn define_literal(&mut self, name: &str, body: &str, level: Level, place: Option<&Place>) {
+        self.push(name, None, body, level, Kind::Literal, place);
+    }
+
+    fn push(&mut self, name: &str, options: Option<&str>, body: &str, level: Level, kind: Kind, place: Option<&Place>) {
+        if !self.engine.push_at(name, options, body, level, kind, place.cloned()) {
+            *self.engine.place.borrow_mut() = place.cloned();
+            self.engine.say(Severity::Error, format!("macro %{name} is too large to be defined"), None);
+        }
     }
 
     /// Takes the newest definition of a name away; an older one shows again.
     pub fn undefine(&mut self, name: &str) {
-        let _ = name;
+        self.engine.table.get_mut().pop(name);
     }
 
-    /// Takes away every definition of a level and above (after a spec: [`Level::SPEC`]).
+    /// Takes away every definition of a level (after a spec: [`Level::SPEC`]).
     pub fn forget(&mut self, level: Level) {
-        let _ = level;
+        self.engine.table.get_mut().forget(level);
     }
 
     /// Says whether a name is defined.
     #[must_use]
     pub fn is_defined(&self, name: &str) -> bool {
-        let _ = name;
-        false
+        self.engine.table.borrow().get(name).is_some()
     }
 
     /// Returns a macro's unexpanded body.
     #[must_use]
     pub fn body(&self, name: &str) -> Option<String> {
-        let _ = name;
-        None
+        self.engine.table.borrow().get(name).map(|definition| definition.body.to_string())
     }
 
     /// Returns where the definition in force stands, where that is known.
     #[must_use]
     pub fn place_of_definition(&self, name: &str) -> Option<Place> {
-        let _ = name;
-        None
+        self.engine.table.borrow().get(name)?.place.clone()
     }
 
     /// Takes the warnings, and errors that did not stop an expansion, that arose since the last call.
     pub fn take_diagnostics(&mut self) -> Vec<Diagnostic> {
-        Vec::new()
+        std::mem::take(self.engine.log.get_mut())
     }
 
     /// Sets a global Lua table of strings, as rpm does for `sources` and `patches` (full paths).
     pub fn set_lua_table(&mut self, name: &str, values: Vec<String>) {
-        let _ = (name, values);
+        self.engine.lua.set_texts(name, values);
     }
 
     /// Sets a global Lua table of numbers, as rpm does for `source_nums` and `patch_nums`.
     pub fn set_lua_numbers(&mut self, name: &str, values: Vec<i64>) {
-        let _ = (name, values);
+        self.engine.lua.set_numbers(name, values);
     }
 
     /// Reads another macro file, as `%{load:…}` does.
     pub fn load(&mut self, file: &str, text: &str) {
-        let _ = (file, text);
+        self.engine.load_text(file, text);
     }
 
     /// Builds for another architecture from now on, as rpm does on a spec's second pass for `BuildArch: noarch`:
-    /// `%{_target_cpu}`, `%{_target}` and `%{_target_platform}`'s parts change, `%{_arch}` stays.
+    /// `%{_target_cpu}` changes, `%{_arch}` and `%{_target}` stay. Undo it by `undefine("_target_cpu")`.
     pub fn set_build_arch(&mut self, arch: &str) {
-        let _ = arch;
+        self.engine.push_at("_target_cpu", None, arch, Level::RPMRC, Kind::Text, None);
     }
 
-    /// The architecture built for, as `%ifarch` compares it.
+    /// The architecture built for, as `%ifarch` compares it: what `%{_target_cpu}` expands to.
     #[must_use]
     pub fn build_arch(&self) -> String {
-        String::new()
+        self.engine.expand_fresh("%{_target_cpu}").unwrap_or_default()
     }
 
-    /// The operating system built for, as `%ifos` compares it.
+    /// The operating system built for, as `%ifos` compares it: what `%{_target_os}` expands to.
     #[must_use]
     pub fn build_os(&self) -> String {
-        String::new()
+        self.engine.expand_fresh("%{_target_os}").unwrap_or_default()
     }
 
-    /// Says whether packages built for `arch` can be built on (or installed for) the context's target: rpmrc's
-    /// `arch_compat`/`buildarch_compat` closure, the question behind "No compatible architectures found for build".
+    /// Says whether packages for `arch` can be built on the context's machine: the question behind "No
+    /// compatible architectures found for build".
     #[must_use]
     pub fn is_build_arch_compatible(&self, arch: &str) -> bool {
-        let _ = arch;
-        false
+        self.build_arch_score(arch) > 0
+    }
+
+    /// How far `arch` is from what the context's machine builds: 1 for itself, more for what is compatible by
+    /// rpmrc's `buildarch_compat`, 0 for what cannot be built.
+    #[must_use]
+    pub fn build_arch_score(&self, arch: &str) -> u32 {
+        self.engine.rpmrc.build_arch_score(self.machine(), arch)
+    }
+
+    /// The same for operating systems, by `buildos_compat`.
+    #[must_use]
+    pub fn build_os_score(&self, os: &str) -> u32 {
+        self.engine.rpmrc.build_os_score(&self.machine_os, os)
+    }
+
+    /// The same for what can be installed on the context's machine, by `arch_compat`.
+    #[must_use]
+    pub fn install_arch_score(&self, arch: &str) -> u32 {
+        self.engine.rpmrc.install_arch_score(self.machine(), arch)
+    }
+
+    /// Says whether rpmrc names an architecture; `noarch` is known too.
+    #[must_use]
+    pub fn is_known_arch(&self, arch: &str) -> bool {
+        self.engine.rpmrc.is_known_arch(arch)
+    }
+
+    /// The colour rpmrc gives an architecture: 1 for 32 bits, 2 for 64 bits.
+    #[must_use]
+    pub fn arch_color(&self, arch: &str) -> Option<u32> {
+        self.engine.rpmrc.arch_color(arch)
+    }
+
+    fn machine(&self) -> &str {
+        &self.machine_cpu
     }
 }

@@ -1,0 +1,271 @@
+//! The built-in macros of rpm 4.18.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::Level;
+use super::definition::Keyword;
+use super::engine::{Engine, Frame};
+use super::expand::line_length;
+use super::scan::join_quoted;
+use super::table::{Definition, Kind};
+use super::{expression, text};
+use crate::diagnostic::Severity;
+
+/// A built-in macro.
+#[derive(Debug)]
+pub(super) struct Builtin {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// How many arguments it takes.
+    takes: Takes,
+    /// It reads the text behind it by itself, unexpanded and unsplit.
+    pub(super) unparsed: bool,
+    action: Action,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    Something,
+    Anything,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Basename,
+    Body,
+    ConfigDirectory,
+    Define,
+    Dirname,
+    Dnl,
+    Dump,
+    Echo,
+    Error,
+    Exists,
+    Expand,
+    Expression,
+    GetEnvironment,
+    Global,
+    Load,
+    Lua,
+    Patch,
+    ProcessorCount,
+    Quote,
+    ShellEscape,
+    Shrink,
+    Source,
+    Suffix,
+    Trace,
+    Uncompress,
+    Undefine,
+    UrlToPath,
+    Verbose,
+    Warn,
+}
+
+const fn takes_one(name: &'static str, action: Action) -> Builtin {
+    Builtin { name, takes: Takes::Something, unparsed: false, action }
+}
+
+const fn takes_none(name: &'static str, action: Action) -> Builtin {
+    Builtin { name, takes: Takes::Nothing, unparsed: false, action }
+}
+
+const fn reads_on(name: &'static str, action: Action) -> Builtin {
+    Builtin { name, takes: Takes::Something, unparsed: true, action }
+}
+
+static BUILTINS: [Builtin; 30] = [
+    takes_one("P", Action::Patch),
+    takes_one("S", Action::Source),
+    takes_one("basename", Action::Basename),
+    reads_on("define", Action::Define),
+    takes_one("dirname", Action::Dirname),
+    reads_on("dnl", Action::Dnl),
+    takes_none("dump", Action::Dump),
+    takes_one("echo", Action::Echo),
+    takes_one("error", Action::Error),
+    takes_one("exists", Action::Exists),
+    takes_one("expand", Action::Expand),
+    takes_one("expr", Action::Expression),
+    takes_none("getconfdir", Action::ConfigDirectory),
+    takes_one("getenv", Action::GetEnvironment),
+    takes_none("getncpus", Action::ProcessorCount),
+    reads_on("global", Action::Global),
+    takes_one("load", Action::Load),
+    reads_on("lua", Action::Lua),
+    takes_one("macrobody", Action::Body),
+    takes_one("quote", Action::Quote),
+    takes_one("shrink", Action::Shrink),
+    takes_one("suffix", Action::Suffix),
+    takes_none("trace", Action::Trace),
+    takes_one("u2p", Action::UrlToPath),
+    takes_one("shescape", Action::ShellEscape),
+    takes_one("uncompress", Action::Uncompress),
+    takes_one("undefine", Action::Undefine),
+    takes_one("url2path", Action::UrlToPath),
+    Builtin { name: "verbose", takes: Takes::Anything, unparsed: true, action: Action::Verbose },
+    takes_one("warn", Action::Warn),
+];
+
+/// Returns the definitions of the built-in macros.
+pub(super) fn definitions() -> impl Iterator<Item = Definition> {
+    BUILTINS.iter().map(|builtin| Definition {
+        name: builtin.name.into(),
+        options: (builtin.takes != Takes::Nothing).then(Box::default),
+        body: "<builtin>".into(),
+        level: Level::BUILTIN,
+        kind: Kind::Builtin(builtin),
+        place: None,
+    })
+}
+
+impl Engine<'_> {
+    /// Runs a built-in macro. `arguments`, if any, start with its name. `used` is there when it reads on from
+    /// its name in the text: it then says how far.
+    pub(super) fn run_builtin(
+        &self,
+        frame: &mut Frame,
+        builtin: &'static Builtin,
+        arguments: Option<&[String]>,
+        used: Option<&mut usize>,
+    ) {
+        let arguments = arguments.and_then(|all| all.get(1..)).unwrap_or_default();
+        match (builtin.takes, arguments.is_empty()) {
+            (Takes::Nothing, false) => {
+                return self.fail(frame, format!("%{}: unexpected argument", builtin.name));
+            }
+            (Takes::Something, true) => return self.fail(frame, format!("%{}: argument expected", builtin.name)),
+            _ => {}
+        }
+        let argument = arguments.first().map_or("", String::as_str);
+        match builtin.action {
+            Action::Basename => self.append(frame, text::basename(argument)),
+            Action::Body => self.macro_body(frame, argument),
+            Action::ConfigDirectory => self.append(frame, &self.config_directory()),
+            Action::Define => self.builtin_define(frame, arguments, Keyword::Define, used),
+            Action::Dirname => self.append(frame, text::dirname(argument)),
+            Action::Dnl => {
+                if let Some(used) = used {
+                    *used += line_length(argument);
+                }
+            }
+            Action::Dump => self.dump(),
+            Action::Echo => self.world.echo(argument),
+            Action::Error => self.fail(frame, argument),
+            Action::Exists => {
+                let exists = self.world.exists(Path::new(argument));
+                self.append(frame, if exists { "1" } else { "0" });
+            }
+            Action::Expand => {
+                if !argument.is_empty() {
+                    self.expand_into(frame, argument);
+                }
+            }
+            Action::Expression => match expression::evaluate(self, argument, false) {
+                Some(value) => self.append(frame, &value.to_string()),
+                None => frame.failed = true,
+            },
+            Action::GetEnvironment => {
+                let value = self.world.environment(argument).unwrap_or_default();
+                self.append(frame, &value);
+            }
+            Action::Global => self.builtin_define(frame, arguments, Keyword::Global, used),
+            Action::Load => {
+                if self.load_file(argument) != Some(true) {
+                    self.fail(frame, format!("failed to load macro file {argument}"));
+                }
+            }
+            Action::Lua => self.run_lua(frame, argument),
+            Action::Patch => self.expand_into(frame, &format!("%PATCH{argument}")),
+            Action::ProcessorCount => self.append(frame, &self.world.processor_count().to_string()),
+            Action::Quote => self.append(frame, &join_quoted(arguments)),
+            Action::ShellEscape => self.append(frame, &format!("'{}'", argument.replace('\'', r"'\''"))),
+            Action::Shrink => self.append(frame, &text::shrink(argument)),
+            Action::Source => self.expand_into(frame, &format!("%SOURCE{argument}")),
+            Action::Suffix => self.append(frame, text::suffix(argument)),
+            // Tracing writes how expansion goes to standard error; diagnostics carry that by themselves.
+            Action::Trace => {}
+            Action::Uncompress => {
+                if !argument.is_empty() {
+                    self.expand_into(frame, "%__rpmuncompress ");
+                    self.append(frame, argument);
+                }
+            }
+            Action::Undefine => {
+                if self.check_name(frame, argument, "%undefine") {
+                    self.table.borrow_mut().pop(argument);
+                }
+            }
+            Action::UrlToPath => self.append(frame, text::url_path(argument)),
+            // Evaluation is never verbose: what `%{verbose:…}` would add is left out.
+            Action::Verbose => {
+                if used.is_some() || arguments.is_empty() {
+                    self.append(frame, "0");
+                }
+            }
+            Action::Warn => self.complain(frame, Severity::Warning, argument),
+        }
+    }
+
+    fn builtin_define(&self, frame: &mut Frame, arguments: &[String], keyword: Keyword, used: Option<&mut usize>) {
+        let level = if keyword == Keyword::Global { Level::GLOBAL } else { Level(frame.level) };
+        // Lua's macros.define { name, body } gives two arguments.
+        let text = arguments.get(..2).unwrap_or(arguments).join(" ");
+        let length = self.read_definition(frame, &text, level, keyword, used.is_none());
+        if let Some(used) = used {
+            *used += length;
+        }
+    }
+
+    fn macro_body(&self, frame: &mut Frame, name: &str) {
+        if name.is_empty() {
+            return;
+        }
+        let body = self.table.borrow().get(name).map(|definition| definition.body.clone());
+        match body {
+            Some(body) => self.append(frame, &body),
+            None => self.fail(frame, format!("no such macro: '{name}'")),
+        }
+    }
+
+    /// rpm's own folder.
+    pub(super) fn config_directory(&self) -> String {
+        self.world.environment("RPM_CONFIGDIR").unwrap_or_else(|| "/usr/lib/rpm".into())
+    }
+
+    /// `%dump`: every definition in force, as rpm writes them to standard error.
+    fn dump(&self) {
+        let mut listing = String::from("========================\n");
+        let table = self.table.borrow();
+        let all = table.all();
+        for (definition, used) in &all {
+            let mark = if *used { '=' } else { ':' };
+            // Writing to a string cannot fail.
+            let _ = write!(listing, "{:3}{mark} {}", definition.level.0, definition.name);
+            if let Some(options) = definition.options.as_deref().filter(|options| !options.is_empty()) {
+                let _ = write!(listing, "({options})");
+            }
+            if !definition.body.is_empty() {
+                let _ = write!(listing, "\t{}", definition.body);
+            }
+            listing.push('\n');
+        }
+        let _ = write!(listing, "======================== active {} empty 0", all.len());
+        self.world.echo(&listing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BUILTINS;
+
+    #[test]
+    fn no_name_is_there_twice() {
+        let mut names: Vec<_> = BUILTINS.iter().map(|builtin| builtin.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), BUILTINS.len());
+    }
+}

@@ -1,0 +1,180 @@
+//! The engine's state, and what every part of it uses: messages, limits, definitions.
+//!
+//! Everything is behind `&self`, because Lua calls back into an expansion that is under way.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::lua::LuaState;
+use super::rpmrc::Rpmrc;
+use super::table::{Definition, Kind, MacroTable};
+use super::{Level, limits};
+use crate::diagnostic::{Expansion, Severity};
+use crate::{Diagnostic, Place, World};
+
+/// The parametric call that is under way, as Lua sees it.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The macro's name.
+    pub(super) name: Arc<str>,
+    /// Its options.
+    pub(super) options: Box<str>,
+    /// The name, then the arguments, options first.
+    pub(super) arguments: Vec<String>,
+}
+
+/// One expansion into one buffer.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    /// What was expanded so far.
+    pub(super) out: String,
+    /// How deep expansions are nested.
+    pub(super) depth: u32,
+    /// How deep parametric calls are nested; a definition made here has this level.
+    pub(super) level: i32,
+    /// An error stopped it.
+    pub(super) failed: bool,
+    /// The innermost parametric call.
+    pub(super) call: Option<Rc<Call>>,
+}
+
+impl Frame {
+    /// An expansion into a buffer of its own, at the same depth and inside the same call.
+    pub(super) fn nested(&self) -> Self {
+        Self { out: String::new(), failed: false, call: self.call.clone(), depth: self.depth, level: self.level }
+    }
+}
+
+/// The macro engine.
+pub(super) struct Engine<'world> {
+    pub(super) world: &'world dyn World,
+    pub(super) table: RefCell<MacroTable>,
+    pub(super) rpmrc: Arc<Rpmrc>,
+    pub(super) lua: LuaState,
+    /// Everything there is to say, in order.
+    pub(super) log: RefCell<Vec<Diagnostic>>,
+    /// Where the text that is expanded stands.
+    pub(super) place: RefCell<Option<Place>>,
+    /// The macros being expanded, outermost first.
+    pub(super) chain: RefCell<Vec<Arc<Definition>>>,
+    /// Depth and level at which Lua, if any runs, was called: what it expands goes on from there.
+    pub(super) lua_depth: Cell<u32>,
+    pub(super) lua_level: Cell<i32>,
+    /// Expansions on the native stack.
+    pub(super) nesting: Cell<u32>,
+    pub(super) budget: limits::Budget,
+}
+
+impl<'world> Engine<'world> {
+    /// An expansion that is not part of another; inside Lua it goes on where Lua was called.
+    pub(super) fn fresh_frame(&self) -> Frame {
+        Frame { depth: self.lua_depth.get(), level: self.lua_level.get(), ..Frame::default() }
+    }
+
+    /// Says something, and stops the frame if it is an error.
+    pub(super) fn complain(&self, frame: &mut Frame, severity: Severity, message: impl Into<String>) {
+        self.say(severity, message, None);
+        if severity == Severity::Error {
+            frame.failed = true;
+        }
+    }
+
+    /// Says an error, and stops the frame.
+    pub(super) fn fail(&self, frame: &mut Frame, message: impl Into<String>) {
+        self.complain(frame, Severity::Error, message);
+    }
+
+    /// Adds to what there is to say, with the place and the macros being expanded.
+    pub(super) fn say(&self, severity: Severity, message: impl Into<String>, hint: Option<String>) {
+        let mut log = self.log.borrow_mut();
+        if log.len() >= limits::MESSAGES {
+            return;
+        }
+        let expansions = self
+            .chain
+            .borrow()
+            .iter()
+            .map(|definition| Expansion { name: definition.name.to_string(), defined_at: definition.place.clone() })
+            .collect();
+        let message = message.into();
+        let place = self.place.borrow().clone();
+        log.push(Diagnostic { severity, message, place, expansions, hint });
+    }
+
+    /// Appends to a frame's buffer, within the limits.
+    pub(super) fn append(&self, frame: &mut Frame, text: &str) {
+        if frame.out.len() + text.len() > limits::BUFFER || !self.budget.take_bytes(text.len()) {
+            self.exhausted(frame);
+            return;
+        }
+        frame.out.push_str(text);
+    }
+
+    /// Stops everything because a limit is reached.
+    pub(super) fn exhausted(&self, frame: &mut Frame) {
+        frame.failed = true;
+        if self.budget.exhaust() {
+            self.say(
+                Severity::Error,
+                "macro expansion takes too many steps or too much memory",
+                Some("look for a macro that doubles its text again and again".into()),
+            );
+        }
+    }
+
+    /// Defines a macro.
+    pub(super) fn push(&self, name: &str, options: Option<&str>, body: &str, level: Level, kind: Kind) -> bool {
+        self.push_at(name, options, body, level, kind, self.place.borrow().clone())
+    }
+
+    /// Defines a macro at a place. Says no when all definitions together are too large.
+    pub(super) fn push_at(
+        &self,
+        name: &str,
+        options: Option<&str>,
+        body: &str,
+        level: Level,
+        kind: Kind,
+        place: Option<Place>,
+    ) -> bool {
+        let mut table = self.table.borrow_mut();
+        if table.size() + body.len() > limits::TABLE {
+            return false;
+        }
+        table.push(Definition {
+            name: name.into(),
+            options: options.map(Into::into),
+            body: body.into(),
+            level,
+            kind,
+            place,
+        });
+        true
+    }
+
+    /// Expands a text that is not part of a larger one and returns the result; `None` after an error, which is
+    /// in the log.
+    pub(super) fn expand_fresh(&self, text: &str) -> Option<String> {
+        let mut frame = self.fresh_frame();
+        self.expand_into(&mut frame, text);
+        (!frame.failed).then(|| until_nul(frame.out))
+    }
+
+    /// Expands a part of a text into a string of its own. An error stops the outer frame too, but the result
+    /// is what was expanded before it.
+    pub(super) fn expand_part(&self, frame: &mut Frame, text: &str) -> (String, bool) {
+        let mut part = frame.nested();
+        self.expand_into(&mut part, text);
+        frame.failed |= part.failed;
+        (until_nul(part.out), part.failed)
+    }
+}
+
+/// C's strings end at a NUL; only a shell can write one.
+fn until_nul(mut text: String) -> String {
+    if let Some(end) = text.find('\0') {
+        text.truncate(end);
+    }
+    text
+}

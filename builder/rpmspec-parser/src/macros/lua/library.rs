@@ -1,0 +1,368 @@
+//! What Lua asks of the engine and, through it, of the world.
+
+use std::path::Path;
+
+use mlua::{Lua, MultiValue, Value};
+
+use super::{base64, pattern, time};
+use crate::macros::Level;
+use crate::macros::engine::Engine;
+use crate::macros::scan::{join_quoted, split_arguments};
+use crate::macros::version::Version;
+
+/// Results, or what `error` says.
+type Answer = Result<Vec<Value>, Refusal>;
+
+/// Why there is no result.
+enum Refusal {
+    /// The script is told.
+    Words(String),
+    /// Lua itself failed.
+    Lua(mlua::Error),
+}
+
+impl From<mlua::Error> for Refusal {
+    fn from(error: mlua::Error) -> Self {
+        Self::Lua(error)
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(words: String) -> Self {
+        Self::Words(words)
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(words: &str) -> Self {
+        Self::Words(words.into())
+    }
+}
+
+/// The arguments of a function.
+struct Arguments<'a> {
+    function: &'a str,
+    values: &'a MultiValue,
+}
+
+impl Arguments<'_> {
+    fn get(&self, index: usize) -> Option<&Value> {
+        self.values.get(index).filter(|value| !value.is_nil())
+    }
+
+    /// A string, or a number as one.
+    fn bytes(&self, index: usize) -> Result<Vec<u8>, Refusal> {
+        match self.values.get(index) {
+            Some(Value::String(text)) => Ok(text.as_bytes().to_vec()),
+            Some(Value::Integer(number)) => Ok(number.to_string().into_bytes()),
+            Some(Value::Number(number)) => Ok(number.to_string().into_bytes()),
+            other => {
+                let got = other.map_or("no value", Value::type_name);
+                Err(format!("bad argument #{} to '{}' (string expected, got {got})", index + 1, self.function).into())
+            }
+        }
+    }
+
+    fn text(&self, index: usize) -> Result<String, Refusal> {
+        let bytes = self.bytes(index)?;
+        let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn integer(&self, index: usize) -> Option<i64> {
+        match self.get(index)? {
+            Value::Integer(number) => Some(*number),
+            // Numbers of seconds and widths are small; the fraction does not count.
+            Value::Number(number) => Some(*number as i64),
+            Value::String(text) => text.to_string_lossy().trim().parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// Answers a call from Lua: true and results, or false and what is wrong.
+    pub(super) fn answer(&self, lua: &Lua, function: &str, values: &MultiValue) -> mlua::Result<MultiValue> {
+        let arguments = Arguments { function, values };
+        let answer = match function {
+            "access" | "getenv" | "read" | "shell" | "system" | "execute" | "echo" | "time" | "date" => {
+                self.answer_of_world(lua, &arguments)
+            }
+            "b64encode" | "b64decode" | "splitargs" | "unsplitargs" | "vercmp" | "compare" | "parse_version"
+            | "pattern" => self.answer_of_text(lua, &arguments),
+            _ => self.answer_of_macros(lua, &arguments),
+        };
+        let mut result = MultiValue::new();
+        match answer {
+            Ok(values) => {
+                result.push_back(Value::Boolean(true));
+                result.extend(values);
+            }
+            Err(Refusal::Words(words)) => {
+                result.push_back(Value::Boolean(false));
+                result.push_back(Value::String(lua.create_string(words)?));
+            }
+            Err(Refusal::Lua(error)) => return Err(error),
+        }
+        Ok(result)
+    }
+
+    fn answer_of_macros(&self, lua: &Lua, arguments: &Arguments<'_>) -> Answer {
+        match arguments.function {
+            "print" => {
+                let text = arguments.bytes(0)?;
+                match self.lua.prints.borrow_mut().last_mut() {
+                    Some(buffer) => buffer.extend_from_slice(&text),
+                    None => self.world.echo(&String::from_utf8_lossy(&text)),
+                }
+                Ok(Vec::new())
+            }
+            "expand" => self.expanded(lua, &arguments.text(0)?),
+            "define" => {
+                let right = self.define_text(&arguments.text(0)?, Level::GLOBAL);
+                if right { Ok(Vec::new()) } else { Err("error defining macro".into()) }
+            }
+            "undefine" => {
+                let name = arguments.text(0)?;
+                self.table.borrow_mut().pop(&name);
+                Ok(Vec::new())
+            }
+            "isdefined" => {
+                let table = self.table.borrow();
+                let definition = table.get(&arguments.text(0)?);
+                let parametric = definition.is_some_and(|definition| definition.is_parametric());
+                Ok(vec![Value::Boolean(definition.is_some()), Value::Boolean(parametric)])
+            }
+            "load" => {
+                let result = match self.load_file(&arguments.text(0)?) {
+                    Some(true) => 0.0,
+                    Some(false) => 1.0,
+                    None => -1.0,
+                };
+                Ok(vec![Value::Number(result)])
+            }
+            "macro" => self.macro_value(lua, &arguments.text(0)?),
+            "macro_call" => self.macro_call(lua, arguments),
+            "macro_set" => self.macro_set(arguments),
+            other => Err(format!("{other} is not supported here").into()),
+        }
+    }
+
+    fn expanded(&self, lua: &Lua, text: &str) -> Answer {
+        let expanded = self.expand_fresh(text).ok_or("error expanding macro")?;
+        Ok(vec![Value::String(lua.create_string(expanded)?)])
+    }
+
+    fn macro_value(&self, lua: &Lua, name: &str) -> Answer {
+        let parametric = self.table.borrow().get(name).map(|definition| definition.is_parametric());
+        Ok(match parametric {
+            None => Vec::new(),
+            Some(true) => vec![Value::String(lua.create_string("parametric")?)],
+            Some(false) => {
+                let mut values = vec![Value::String(lua.create_string("text")?)];
+                values.extend(self.expanded(lua, &format!("%{{{name}}}"))?);
+                values
+            }
+        })
+    }
+
+    fn macro_call(&self, lua: &Lua, arguments: &Arguments<'_>) -> Answer {
+        let name = arguments.text(0)?;
+        if arguments.values.len() > 2 {
+            return Err("too many arguments".into());
+        }
+        match arguments.values.get(1) {
+            Some(Value::Table(table)) => {
+                let mut words = vec![name.clone()];
+                for index in 1..=table.raw_len() {
+                    let value = table.raw_get::<mlua::Value>(index)?;
+                    // A list of arguments ends where C would see its end.
+                    let Ok(text) = value.to_string() else { break };
+                    words.push(text);
+                }
+                let definition = self.table.borrow().get(&name).cloned();
+                let Some(definition) = definition else { return Ok(Vec::new()) };
+                let mut frame = self.fresh_frame();
+                if self.enter(&mut frame) {
+                    self.run(&mut frame, &definition, Some(words), None);
+                    self.leave(&mut frame);
+                }
+                if frame.failed {
+                    return Ok(Vec::new());
+                }
+                Ok(vec![Value::String(lua.create_string(frame.out)?)])
+            }
+            Some(Value::String(_) | Value::Integer(_) | Value::Number(_)) => {
+                let text = format!("%{{{name} {}}}", arguments.text(1)?);
+                self.expanded(lua, &text)
+            }
+            _ => Err(format!("bad argument #1 to '{name}' (string or table expected)").into()),
+        }
+    }
+
+    fn macro_set(&self, arguments: &Arguments<'_>) -> Answer {
+        let name = arguments.text(0)?;
+        if arguments.get(1).is_none() {
+            self.table.borrow_mut().pop(&name);
+        } else {
+            let body = arguments.text(1)?;
+            if !self.define_text(&format!("{name} {body}"), Level::GLOBAL) {
+                return Err(format!("error defining macro {name}").into());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn answer_of_text(&self, lua: &Lua, arguments: &Arguments<'_>) -> Answer {
+        let value = match arguments.function {
+            "b64encode" => {
+                let line = arguments.integer(1).and_then(|length| usize::try_from(length).ok());
+                Value::String(lua.create_string(base64::encode(&arguments.bytes(0)?, line))?)
+            }
+            "b64decode" => match base64::decode(&arguments.bytes(0)?) {
+                Some(decoded) => Value::String(lua.create_string(decoded)?),
+                None => Value::Nil,
+            },
+            "splitargs" => Value::Table(lua.create_sequence_from(split_arguments(&arguments.text(0)?))?),
+            "unsplitargs" => {
+                let Some(Value::Table(table)) = arguments.get(0) else {
+                    let got = arguments.values.get(0).map_or("no value", Value::type_name);
+                    return Err(format!("bad argument #1 to 'unsplitargs' (table expected, got {got})").into());
+                };
+                let words = table.sequence_values::<String>().collect::<mlua::Result<Vec<_>>>()?;
+                Value::String(lua.create_string(join_quoted(&words))?)
+            }
+            "vercmp" => {
+                let mut versions = Vec::new();
+                for index in 0..2 {
+                    let version = Version::parse(&arguments.text(index)?);
+                    versions.push(version.ok_or_else(|| {
+                        Refusal::Words(format!("bad argument #{} to 'vercmp' (invalid version )", index + 1))
+                    })?);
+                }
+                Value::Integer(versions[0].compare(&versions[1]) as i64)
+            }
+            "compare" => match (Version::parse(&arguments.text(0)?), Version::parse(&arguments.text(1)?)) {
+                (Some(left), Some(right)) => Value::Integer(left.compare(&right) as i64),
+                _ => return Err("invalid version".into()),
+            },
+            "parse_version" => {
+                let Some(version) = Version::parse(&arguments.text(0)?) else { return Ok(Vec::new()) };
+                let mut values = vec![Value::Boolean(true)];
+                for part in [version.epoch, Some(version.version), version.release] {
+                    values.push(match part {
+                        Some(part) => Value::String(lua.create_string(part)?),
+                        None => Value::Nil,
+                    });
+                }
+                return Ok(values);
+            }
+            _ => {
+                let length = arguments.integer(0).and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
+                if !self.lua.budget.take(pattern::cost(length, &arguments.bytes(1)?)) {
+                    return Err("lua script takes too long".into());
+                }
+                Value::Nil
+            }
+        };
+        Ok(vec![value])
+    }
+
+    fn answer_of_world(&self, lua: &Lua, arguments: &Arguments<'_>) -> Answer {
+        Ok(match arguments.function {
+            "access" => {
+                if self.world.exists(Path::new(&arguments.text(0)?)) {
+                    vec![Value::Number(0.0)]
+                } else {
+                    let words = format!("{}: No such file or directory", arguments.text(0)?);
+                    vec![Value::Nil, Value::String(lua.create_string(words)?), Value::Number(2.0)]
+                }
+            }
+            "getenv" => match self.world.environment(&arguments.text(0)?) {
+                Some(value) => vec![Value::String(lua.create_string(value)?)],
+                None => vec![Value::Nil],
+            },
+            "read" => {
+                let path = arguments.text(0)?;
+                let content = self.world.read_file(Path::new(&path)).map_err(|error| format!("{path}: {error}"))?;
+                vec![Value::String(lua.create_string(content)?)]
+            }
+            "shell" => {
+                let command = arguments.text(0)?;
+                let output = self.world.shell(&command).map_err(|error| format!("{command}: {error}"))?;
+                vec![Value::String(lua.create_string(output)?)]
+            }
+            "system" => {
+                if arguments.get(0).is_none() {
+                    return Ok(vec![Value::Boolean(true)]);
+                }
+                let status = self.status_of(&arguments.text(0)?)?;
+                let first = if status == 0 { Value::Boolean(true) } else { Value::Nil };
+                vec![first, Value::String(lua.create_string("exit")?), Value::Integer(status)]
+            }
+            "execute" => {
+                let mut words = Vec::new();
+                for index in 0..arguments.values.len() {
+                    words.push(format!("'{}'", arguments.text(index)?.replace('\'', r"'\''")));
+                }
+                if words.is_empty() {
+                    arguments.text(0)?;
+                }
+                match self.status_of(&words.join(" "))? {
+                    0 => vec![Value::Number(0.0)],
+                    status => {
+                        // rpm gives the status as wait(2) has it, and the words of an unrelated error number.
+                        let words = lua.create_string(format!("exit status {status}"))?;
+                        vec![Value::Nil, Value::String(words), Value::Number((status << 8) as f64)]
+                    }
+                }
+            }
+            "echo" => {
+                self.world.echo(&arguments.text(0)?);
+                Vec::new()
+            }
+            "time" => {
+                let Some(Value::Table(table)) = arguments.get(0) else {
+                    return Ok(vec![Value::Integer(self.world.now())]);
+                };
+                let mut fields = [0; 6];
+                for (field, name) in fields.iter_mut().zip(["year", "month", "day", "hour", "min", "sec"]) {
+                    let default = match name {
+                        "year" | "month" | "day" => None,
+                        "hour" => Some(12),
+                        _ => Some(0),
+                    };
+                    let value = table.get::<Option<i64>>(name)?.or(default);
+                    *field = value.ok_or_else(|| format!("field '{name}' missing in date table"))?;
+                }
+                vec![Value::Integer(time::seconds(fields))]
+            }
+            _ => {
+                let format = if arguments.get(0).is_some() { arguments.text(0)? } else { "%c".into() };
+                let now = arguments.integer(1).unwrap_or_else(|| self.world.now());
+                let format = format.trim_start_matches('!');
+                let broken = time::Broken::new(now);
+                if format.starts_with("*t") {
+                    let table = lua.create_table()?;
+                    for (name, value) in broken.fields() {
+                        table.set(name, value)?;
+                    }
+                    table.set("isdst", false)?;
+                    return Ok(vec![Value::Table(table)]);
+                }
+                let text = broken.format(format).map_err(|conversion| {
+                    format!("bad argument #1 to 'date' (invalid conversion specifier '{conversion}')")
+                })?;
+                vec![Value::String(lua.create_string(text)?)]
+            }
+        })
+    }
+
+    /// Runs a command whose output goes where rpm's own errors go, and returns its exit status.
+    fn status_of(&self, command: &str) -> Result<i64, Refusal> {
+        let wrapped = format!("{{ {command}\n}} >&2; echo $?");
+        let output = self.world.shell(&wrapped).map_err(|error| format!("{command}: {error}"))?;
+        let text = String::from_utf8_lossy(&output);
+        text.trim().parse().map_err(|_| Refusal::Words(format!("{command}: no exit status")))
+    }
+}

@@ -1,0 +1,600 @@
+-- rpm's Lua as macros see it: the tables rpm, macros, posix, and os, io, require by way of the host.
+-- The host's only door is bridge.call(name, ...): it returns true and results, or false and a message.
+local bridge = ...
+local error, tostring, tonumber, type, select, rawequal = error, tostring, tonumber, type, select, rawequal
+local pcall, xpcall, setmetatable, load, next, ipairs = pcall, xpcall, setmetatable, load, next, ipairs
+local concat, pack, unpack, move, sort = table.concat, table.pack, table.unpack, table.move, table.sort
+local rep, find, sub, gsub, gmatch = string.rep, string.find, string.sub, string.gsub, string.gmatch
+local resume, close, yield_status = coroutine.resume, coroutine.close, coroutine.status
+
+-- Errors name the line that called the exported function, as those of C functions do.
+local function finish(ok, ...)
+    if not ok then
+        error((...), 2)
+    end
+    return ...
+end
+
+local function export(name)
+    return function(...)
+        return finish(bridge.call(name, ...))
+    end
+end
+
+local function refuse(name)
+    return function()
+        return finish(false, name .. " is not supported here")
+    end
+end
+
+local function exports(names)
+    local result = {}
+    for _, name in ipairs(names) do
+        result[name] = export(name)
+    end
+    return result
+end
+
+-- Nothing catches the end of the budget.
+local function guarded(ok, ...)
+    if not ok and bridge.exhausted() then
+        error("lua script takes too long", 0)
+    end
+    return ok, ...
+end
+
+function _G.pcall(...)
+    return guarded(pcall(...))
+end
+
+function _G.xpcall(...)
+    return guarded(xpcall(...))
+end
+
+function coroutine.resume(...)
+    return guarded(resume(...))
+end
+
+function coroutine.close(...)
+    return guarded(close(...))
+end
+
+-- What loops in C without end is bounded here.
+function string.rep(text, count, separator)
+    if text == "" and (separator == nil or separator == "") then
+        return ""
+    end
+    return rep(text, count, separator)
+end
+getmetatable("").__index = string
+
+function table.move(from, first, last, to, target)
+    if type(first) == "number" and type(last) == "number" and last - first > 10000000 then
+        error("too many elements to move", 2)
+    end
+    if target == nil then
+        return move(from, first, last, to)
+    end
+    return move(from, first, last, to, target)
+end
+
+function table.sort(list, ...)
+    if type(list) == "table" and #list > 10000000 then
+        error("array too big", 2)
+    end
+    return sort(list, ...)
+end
+
+for _, name in ipairs({ "find", "match", "gmatch", "gsub" }) do
+    local original = string[name]
+    string[name] = function(text, pattern, ...)
+        if type(pattern) == "string" and type(text) == "string" then
+            local ok, message = bridge.call("pattern", #text, pattern)
+            if not ok then
+                error(message, 2)
+            end
+        end
+        return original(text, pattern, ...)
+    end
+end
+
+function _G.load(chunk, name, mode, ...)
+    if mode ~= nil and not find(mode, "t", 1, true) then
+        return nil, "attempt to load a binary chunk here"
+    end
+    if select("#", ...) > 0 then
+        return load(chunk, name, "t", (...))
+    end
+    return load(chunk, name, "t")
+end
+
+function _G.print(...)
+    local words = pack(...)
+    for index = 1, words.n do
+        words[index] = tostring(words[index])
+    end
+    bridge.call("print", concat(words, "\t", 1, words.n))
+end
+
+-- rpm
+
+rpm = exports({
+    "b64decode", "b64encode", "define", "execute", "expand", "isdefined", "load", "splitargs", "undefine",
+    "unsplitargs", "vercmp",
+})
+
+function rpm.interactive()
+    return finish(false, "not a tty")
+end
+
+function rpm.redirect2null()
+    return finish(false, "redirect2null not permitted in this context")
+end
+
+-- Hooks are called by name, the newest first.
+local hooks = {}
+
+function rpm.register(name, hook)
+    if type(name) ~= "string" and type(name) ~= "number" then
+        return finish(false, "bad argument #1 to 'register' (hook name expected)")
+    elseif type(hook) ~= "function" then
+        return finish(false, "bad argument #2 to 'register' (function expected)")
+    end
+    local registered = { hook = hook, next = hooks[name] }
+    hooks[name] = registered
+    return registered
+end
+
+function rpm.unregister(name, registered)
+    if type(name) ~= "string" and type(name) ~= "number" then
+        return finish(false, "bad argument #1 to 'unregister' (hook name expected)")
+    elseif type(registered) ~= "table" then
+        return finish(false, "bad argument #2 to 'unregister' (hook information expected)")
+    end
+    if hooks[name] == registered then
+        hooks[name] = registered.next
+    else
+        local before = hooks[name]
+        while before and before.next ~= registered do
+            before = before.next
+        end
+        if before then
+            before.next = registered.next
+        end
+    end
+end
+
+function rpm.call(name, ...)
+    if type(name) ~= "string" and type(name) ~= "number" then
+        return finish(false, "bad argument #1 to 'call' (hook name expected)")
+    end
+    local registered = hooks[name]
+    while registered do
+        local following = registered.next
+        registered.hook({ ... })
+        registered = following
+    end
+end
+
+-- rpm.ver
+
+local parts = setmetatable({}, { __mode = "k" })
+local version = { __name = "rpm.ver" }
+
+local function new_version(epoch, number, release)
+    local object = setmetatable({}, version)
+    parts[object] = { e = epoch, v = number, r = release }
+    return object
+end
+
+local function parts_of(object)
+    return parts[object] or error("bad argument #1 (rpm.ver expected, got " .. type(object) .. ")", 3)
+end
+
+local function text_of(object)
+    local part = parts_of(object)
+    return (part.e and part.e .. ":" or "") .. part.v .. (part.r and "-" .. part.r or "")
+end
+
+local function compare(left, right)
+    local ok, order = bridge.call("compare", text_of(left), text_of(right))
+    return order
+end
+
+function version.__index(object, key)
+    if key == "e" or key == "v" or key == "r" then
+        return parts_of(object)[key]
+    end
+    return finish(false, "invalid attribute: " .. tostring(key))
+end
+
+version.__tostring = text_of
+
+function version.__eq(left, right)
+    return compare(left, right) == 0
+end
+
+function version.__lt(left, right)
+    return compare(left, right) < 0
+end
+
+function version.__le(left, right)
+    return compare(left, right) <= 0
+end
+
+function rpm.ver(...)
+    local count = select("#", ...)
+    if count == 1 then
+        local ok, valid, epoch, number, release = bridge.call("parse_version", (...))
+        if valid then
+            return new_version(epoch, number, release)
+        end
+    elseif count == 3 then
+        local epoch, number, release = ...
+        if number ~= nil and number ~= "" then
+            return new_version(epoch and tostring(epoch), tostring(number), release and tostring(release))
+        end
+    else
+        return finish(false, "invalid number of arguments: " .. count)
+    end
+end
+
+-- macros
+
+macros = setmetatable({}, {
+    __name = "rpm.mc",
+    __index = function(_, name)
+        local ok, kind, text = bridge.call("macro", name)
+        if not ok then
+            return finish(false, kind)
+        elseif kind == "text" then
+            return text
+        elseif kind == "parametric" then
+            return function(...)
+                return finish(bridge.call("macro_call", name, ...))
+            end
+        end
+    end,
+    __newindex = function(_, name, body)
+        return finish(bridge.call("macro_set", name, body))
+    end,
+})
+
+-- posix
+
+posix = exports({ "access", "getenv" })
+posix.version = "posix library for Lua"
+for _, name in ipairs({
+    "chdir", "chmod", "chown", "ctermid", "dir", "errno", "exec", "files", "fork", "getcwd", "getgroup", "getlogin",
+    "getpasswd", "getprocessid", "kill", "link", "mkdir", "mkfifo", "mkstemp", "pathconf", "putenv", "readlink",
+    "rmdir", "setenv", "setgid", "setuid", "sleep", "stat", "symlink", "sysconf", "times", "ttyname", "umask",
+    "uname", "unlink", "unsetenv", "utime", "wait",
+}) do
+    posix[name] = refuse("posix." .. name)
+end
+posix.redirect2null = rpm.redirect2null
+
+-- os
+
+os = { execute = export("system"), getenv = posix.getenv, time = export("time"), date = export("date") }
+
+function os.clock()
+    return 0.0
+end
+
+function os.difftime(later, earlier)
+    return later - (earlier or 0)
+end
+
+function os.exit()
+    return finish(false, "exit not permitted in this context")
+end
+
+function os.setlocale(locale)
+    if locale == nil or locale == "" or locale == "C" then
+        return "C"
+    end
+end
+
+for _, name in ipairs({ "remove", "rename", "tmpname" }) do
+    os[name] = refuse("os." .. name)
+end
+
+-- io: files are read whole; nothing is written.
+
+local file = { __name = "FILE*" }
+file.__index = file
+local contents = setmetatable({}, { __mode = "k" })
+
+local function new_file(content)
+    local object = setmetatable({}, file)
+    contents[object] = { text = content, at = 1 }
+    return object
+end
+
+local function state_of(object)
+    local state = contents[object]
+    if not state or state.closed then
+        error("attempt to use a closed file", 3)
+    end
+    return state
+end
+
+local function read_one(state, format)
+    local at = state.at
+    if type(format) == "number" then
+        if at > #state.text and format > 0 then
+            return nil
+        end
+        state.at = at + format
+        return sub(state.text, at, at + format - 1)
+    end
+    format = gsub(format, "^%*", "")
+    local kind = sub(format, 1, 1)
+    if kind == "a" then
+        state.at = #state.text + 1
+        return sub(state.text, at)
+    elseif at > #state.text then
+        return nil
+    elseif kind == "l" or kind == "L" then
+        local stop = find(state.text, "\n", at, true)
+        state.at = (stop or #state.text) + 1
+        return sub(state.text, at, stop and (kind == "L" and stop or stop - 1) or nil)
+    elseif kind == "n" then
+        local first, last = find(state.text, "^%s*[-+]?[%w.]+", at)
+        if not first then
+            return nil
+        end
+        state.at = last + 1
+        return tonumber(sub(state.text, first, last))
+    end
+    error("bad argument #1 to 'read' (invalid format)", 3)
+end
+
+local function read_all(state, ...)
+    if select("#", ...) == 0 then
+        return read_one(state, "l")
+    end
+    local results = pack(...)
+    for index = 1, results.n do
+        results[index] = read_one(state, results[index])
+        if results[index] == nil then
+            return unpack(results, 1, index)
+        end
+    end
+    return unpack(results, 1, results.n)
+end
+
+function file:read(...)
+    return read_all(state_of(self), ...)
+end
+
+function file:lines(...)
+    local state = state_of(self)
+    local formats = pack(...)
+    return function()
+        return read_all(state, unpack(formats, 1, formats.n))
+    end
+end
+
+function file:seek(whence, offset)
+    local state = state_of(self)
+    local base = whence == "set" and 1 or whence == "end" and #state.text + 1 or state.at
+    state.at = base + (offset or 0)
+    return state.at - 1
+end
+
+function file:close()
+    state_of(self).closed = true
+    return true
+end
+
+function file:flush()
+    return self
+end
+
+function file:setvbuf()
+    return true
+end
+
+function file:write()
+    return finish(false, "writing to files is not supported here")
+end
+
+file.__close = file.close
+
+local function stream()
+    local object = new_file("")
+    return object
+end
+
+local function echo(_, ...)
+    bridge.call("echo", concat({ ... }))
+    return _
+end
+
+io = { stdin = stream() }
+io.stdout = setmetatable({ write = echo, flush = echo }, file)
+io.stderr = setmetatable({ write = echo, flush = echo }, file)
+
+function io.write(...)
+    return echo(io.stdout, ...)
+end
+
+function io.read(...)
+    return io.stdin:read(...)
+end
+
+function io.open(path, mode)
+    if mode ~= nil and not find(mode, "^rb?$") then
+        return finish(false, "writing to files is not supported here")
+    end
+    local ok, content = bridge.call("read", path)
+    if ok then
+        return new_file(content)
+    end
+    return nil, content, 2
+end
+
+function io.popen(command, mode)
+    if mode ~= nil and mode ~= "r" then
+        return finish(false, "writing to a command is not supported here")
+    end
+    return new_file(finish(bridge.call("shell", command)))
+end
+
+function io.lines(path, ...)
+    if path == nil then
+        return io.stdin:lines(...)
+    end
+    local ok, content = bridge.call("read", path)
+    if not ok then
+        return finish(false, content)
+    end
+    return new_file(content):lines(...)
+end
+
+function io.type(object)
+    local state = contents[object]
+    return state and (state.closed and "closed file" or "file") or nil
+end
+
+for _, name in ipairs({ "input", "output", "tmpfile" }) do
+    io[name] = refuse("io." .. name)
+end
+
+function rpm.open(path, mode)
+    if mode ~= nil and not find(mode, "^r$") then
+        return finish(false, path .. " open failed: mode " .. tostring(mode) .. " is not supported here")
+    end
+    local ok, content = bridge.call("read", path)
+    if not ok then
+        return finish(false, path .. " open failed: " .. content)
+    end
+    local inner = new_file(content)
+    local object = {}
+    function object:read(count)
+        return inner:read(count or "a") or ""
+    end
+    function object:seek(...)
+        return inner:seek(...)
+    end
+    function object:close()
+        inner:close()
+        return 0
+    end
+    function object:flush()
+        return 0
+    end
+    return object
+end
+
+-- Modules
+
+package = { loaded = { _G = _G, string = string, table = table, math = math, rpm = rpm, posix = posix, os = os,
+    io = io, coroutine = coroutine, utf8 = utf8 }, preload = {}, cpath = "", config = "/\n;\n?\n!\n-\n" }
+package.path = bridge.config_directory .. "/lua/?.lua"
+
+local function compile(path, content)
+    return load(content, "@" .. path, "t")
+end
+
+function _G.require(name)
+    local loaded = package.loaded[name]
+    if loaded ~= nil then
+        return loaded
+    end
+    local loader, from = package.preload[name], ":preload:"
+    local tried = {}
+    if not loader then
+        for template in gmatch(package.path, "[^;]+") do
+            local path = gsub(template, "%?", (gsub(gsub(name, "%.", "/"), "%%", "%%%%")))
+            local ok, content = bridge.call("read", path)
+            if ok then
+                local message
+                loader, message = compile(path, content)
+                if not loader then
+                    error("error loading module '" .. name .. "' from file '" .. path .. "':\n\t" .. message, 2)
+                end
+                from = path
+                break
+            end
+            tried[#tried + 1] = "\n\tno file '" .. path .. "'"
+        end
+    end
+    if not loader then
+        error("module '" .. name .. "' not found:" .. concat(tried), 2)
+    end
+    local result = loader(name, from)
+    if result ~= nil then
+        package.loaded[name] = result
+    elseif package.loaded[name] == nil then
+        package.loaded[name] = true
+    end
+    return package.loaded[name], from
+end
+
+function _G.loadfile(path)
+    local ok, content = bridge.call("read", path)
+    if not ok then
+        return nil, "cannot open " .. tostring(path)
+    end
+    return compile(path, content)
+end
+
+function _G.dofile(path)
+    local chunk, message = loadfile(path)
+    if not chunk then
+        error(message, 2)
+    end
+    return chunk()
+end
+
+-- What the host calls: each returns true and a text, or false and a message.
+
+local function message_of(value)
+    if type(value) == "string" or type(value) == "number" or type(value) == "userdata" then
+        return tostring(value)
+    end
+    return "(null)"
+end
+
+local function printed(ok, ...)
+    if not ok then
+        return false, "lua script failed: " .. message_of((...))
+    end
+    if select("#", ...) > 0 then
+        local printed_ok, message = pcall(_G.print, ...)
+        if not printed_ok then
+            return false, "result print failed: " .. message_of(message)
+        end
+    end
+    return true
+end
+
+function bridge.run(chunk, options, arguments)
+    return printed(pcall(chunk, options, arguments))
+end
+
+local function as_text(value)
+    if value == nil then
+        return ""
+    elseif type(value) == "boolean" then
+        return value and "1" or ""
+    end
+    return tostring(value)
+end
+
+local function text_result(ok, value)
+    if ok then
+        ok, value = pcall(as_text, value)
+    end
+    if not ok then
+        value = message_of(value)
+    end
+    return ok, value
+end
+
+function bridge.invoke(chunk, ...)
+    return text_result(pcall(chunk, ...))
+end
