@@ -13,3 +13,6 @@ pub mod config;
 pub mod error;
 pub mod host;
 pub mod seeds;
+pub mod sources;
+pub mod commands;
+pub mod runner;
