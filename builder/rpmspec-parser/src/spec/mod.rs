@@ -1,7 +1,21 @@
 //! Spec files: from text to a [`SourcePackage`].
 
+mod arguments;
+mod changelog;
+mod completion;
+mod conditional;
+mod dependencies;
+mod evaluator;
+mod files;
+mod preamble;
+mod prep;
 mod qualifier;
+mod reader;
+mod scriptlets;
+mod sections;
 mod source_package;
+mod sources;
+mod tags;
 
 pub use qualifier::Qualifier;
 pub use source_package::{
@@ -31,6 +45,5 @@ pub struct Evaluation {
 /// Evaluates a spec as rpm would for the context's architecture. Never fails and never panics: what is
 /// wrong is in the diagnostics.
 pub fn evaluate(text: &str, context: &MacroContext, world: &dyn World, options: &Options) -> Evaluation {
-    let _ = (text, context, world, options);
-    Evaluation { package: None, diagnostics: vec![Diagnostic::error("specs cannot be evaluated yet")] }
+    evaluator::evaluate(text, context, world, options)
 }

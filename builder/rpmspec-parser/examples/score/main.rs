@@ -1,0 +1,49 @@
+//! Evaluates a corpus and writes one result a line, for its `score.py`.
+//!
+//! `cargo run --example score -- CORPUS [--arch x86_64] [--answers FILE] [--define 'NAME VALUE']
+//! [--parsed FILE] [SPEC…]`; without names, all specs. `--parsed` writes the expanded text of the named specs.
+
+mod corpus;
+mod result;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use rpmspec_parser::{Options, evaluate};
+
+fn main() -> io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mut value = |what: &str| arguments.next().ok_or_else(|| io::Error::other(format!("{what} is missing")));
+    let folder = PathBuf::from(value("the corpus folder")?);
+    let (mut arch, mut answers) = ("x86_64".to_owned(), "shell-answers-photon.json".to_owned());
+    let (mut defines, mut specs, mut parsed) = (Vec::new(), Vec::new(), None);
+    while let Ok(argument) = value("an argument") {
+        match argument.as_str() {
+            "--arch" => arch = value("the architecture")?,
+            "--answers" => answers = value("the answers")?,
+            "--parsed" => parsed = Some(value("the file")?),
+            "--define" => {
+                let define = value("the definition")?;
+                let (name, body) = define.split_once(' ').ok_or_else(|| io::Error::other("write 'NAME VALUE'"))?;
+                defines.push((name.to_owned(), body.to_owned()));
+            }
+            _ => specs.push(argument),
+        }
+    }
+    let corpus = corpus::Corpus::read(&folder, &answers)?;
+    if specs.is_empty() {
+        specs = corpus.specs();
+    }
+    let defines: Vec<_> = defines.iter().map(|(name, body)| (name.as_str(), body.as_str())).collect();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for spec in specs {
+        let (text, path) = corpus.spec(&spec);
+        let context = corpus.context(&arch, &path, &defines);
+        let evaluation = evaluate(&text, &context, &corpus, &Options { path });
+        if let (Some(file), Some(package)) = (&parsed, &evaluation.package) {
+            std::fs::write(file, &package.parsed)?;
+        }
+        writeln!(out, "{}", result::result(&spec, &evaluation))?;
+    }
+    Ok(())
+}

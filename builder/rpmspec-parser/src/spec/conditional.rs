@@ -1,0 +1,159 @@
+//! `%if` and its relatives: which lines they are, what they ask, and which text they leave out.
+
+use super::evaluator::{Evaluator, Step};
+use super::reader::is_space;
+use crate::{Diagnostic, Place};
+
+/// The lines that steer reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineKind {
+    IfArch,
+    IfNotArch,
+    IfOs,
+    IfNotOs,
+    If,
+    ElifArch,
+    ElifOs,
+    Elif,
+    Else,
+    EndIf,
+    Include,
+}
+
+/// Word, meaning, and whether an argument must follow.
+const KINDS: &[(&str, LineKind, bool)] = &[
+    ("%ifarch", LineKind::IfArch, true),
+    ("%ifnarch", LineKind::IfNotArch, true),
+    ("%ifos", LineKind::IfOs, true),
+    ("%ifnos", LineKind::IfNotOs, true),
+    ("%if", LineKind::If, true),
+    ("%elifarch", LineKind::ElifArch, true),
+    ("%elifos", LineKind::ElifOs, true),
+    ("%elif", LineKind::Elif, true),
+    ("%else", LineKind::Else, false),
+    ("%endif", LineKind::EndIf, false),
+    ("%include", LineKind::Include, true),
+];
+
+impl LineKind {
+    fn word(self) -> &'static str {
+        KINDS.iter().find(|(_, kind, _)| *kind == self).map_or("%if", |(word, ..)| word)
+    }
+
+    fn opens(self) -> bool {
+        matches!(self, Self::IfArch | Self::IfNotArch | Self::IfOs | Self::IfNotOs | Self::If)
+    }
+}
+
+/// Says which steering line a text without leading white space is, if any.
+pub(super) fn classify(line: &str) -> Option<LineKind> {
+    if !line.starts_with('%') {
+        return None;
+    }
+    KINDS.iter().find_map(|(word, kind, argument)| {
+        let rest = line.strip_prefix(word)?;
+        let next = rest.chars().next();
+        let ends = if *argument {
+            next.is_some_and(|letter| matches!(letter, ' ' | '\t'))
+        } else {
+            !next.is_some_and(char::is_alphabetic)
+        };
+        ends.then_some(*kind)
+    })
+}
+
+/// One conditional that is open.
+#[derive(Clone, Debug)]
+pub(super) struct Branch {
+    /// Whether its present branch is read.
+    pub reading: bool,
+    /// Whether a later branch of it may still be read.
+    readable: bool,
+    /// The steering line that began the present branch.
+    last: LineKind,
+    /// Where its `%if` stands.
+    pub place: Place,
+}
+
+impl Evaluator<'_, '_> {
+    /// Acts on a conditional line.
+    pub(super) fn obey_branch(&mut self, kind: LineKind, line: &str) -> Step<()> {
+        let place = self.reader.place();
+        let word = kind.word();
+        let argument = line[word.len()..].trim_end_matches(is_space);
+        if matches!(kind, LineKind::Else | LineKind::EndIf) {
+            let extra = argument.trim_start_matches(is_space);
+            if !extra.is_empty() && !extra.starts_with('#') {
+                let warning =
+                    format!("extra tokens at the end of {word} directive: {line}", line = line.trim_ascii_end());
+                self.record(Diagnostic::warning(warning).at(&place).hint("put a `#` before a remark"));
+            }
+        }
+        let outer =
+            self.reader.branches.iter().rev().nth(usize::from(!kind.opens())).is_none_or(|branch| branch.reading);
+        if kind.opens() {
+            let reading = outer && self.ask(kind, argument, &place)?;
+            self.reader.branches.push(Branch { reading, readable: outer && !reading, last: kind, place });
+            return Ok(());
+        }
+        let Some(branch) = self.reader.branches.last().cloned() else {
+            return self.stop(
+                Diagnostic::error(format!("{word} with no %if"))
+                    .at(&place)
+                    .hint("take it out, or find the `%if` it belongs to"),
+            );
+        };
+        if branch.last == LineKind::Else && kind != LineKind::EndIf {
+            return self.stop(Diagnostic::error(format!("{word} after %else")).at(&place));
+        }
+        if kind == LineKind::EndIf {
+            self.reader.branches.pop();
+            return Ok(());
+        }
+        let reading = outer && branch.readable && (kind == LineKind::Else || self.ask(kind, argument, &place)?);
+        if let Some(branch) = self.reader.branches.last_mut() {
+            branch.reading = reading;
+            branch.readable &= !reading;
+            branch.last = kind;
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, kind: LineKind, argument: &str, place: &Place) -> Step<bool> {
+        let listed =
+            |name: &str| argument.split(|letter: char| is_space(letter) || letter == ',').any(|word| word == name);
+        Ok(match kind {
+            LineKind::IfArch | LineKind::ElifArch => listed(&self.macros.build_arch()),
+            LineKind::IfNotArch => !listed(&self.macros.build_arch()),
+            LineKind::IfOs | LineKind::ElifOs => listed(&self.macros.build_os()),
+            LineKind::IfNotOs => !listed(&self.macros.build_os()),
+            _ => {
+                let answer = self.macros.condition(argument, place);
+                self.collect_macro_diagnostics();
+                match answer {
+                    Ok(answer) => answer,
+                    Err(diagnostic) => {
+                        self.fail(diagnostic)?;
+                        false
+                    }
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steering_lines_are_told_from_text() {
+        assert_eq!(classify("%if 1"), Some(LineKind::If));
+        assert_eq!(classify("%ifarch\tx86_64"), Some(LineKind::IfArch));
+        assert_eq!(classify("%endif"), Some(LineKind::EndIf));
+        assert_eq!(classify("%else#x"), Some(LineKind::Else));
+        for text in ["%if(1)", "%if", "if 1", "%endiff", "%iffy 1", "%includes a"] {
+            assert_eq!(classify(text), None, "{text}");
+        }
+    }
+}

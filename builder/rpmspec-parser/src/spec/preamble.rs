@@ -1,0 +1,372 @@
+//! Preambles: the tags of the main package and of each `%package`.
+
+use super::dependencies::Dependencies;
+use super::evaluator::{Draft, Evaluator, Step};
+use super::qualifier::Qualifier;
+use super::reader::{Strip, is_space};
+use super::sections::{Part, part_of};
+use super::tags::{FoundTag, Kind, Parentheses, find_tag, nearest_tag};
+use crate::{Diagnostic, Place};
+
+/// Characters of a name besides letters and digits, and those it may begin with.
+const NAME_CHARACTERS: &str = "._+%{}-";
+const NAME_BEGINNINGS: &str = "_%{";
+
+/// Characters of a version or release besides letters and digits.
+const VERSION_CHARACTERS: &str = "._+%{}~^";
+
+/// rpm's name for the first preamble's package in messages.
+const MAIN: &str = "(main package)";
+
+impl Evaluator<'_, '_> {
+    /// Reads a preamble to the next part.
+    pub(super) fn read_preamble(&mut self, first: bool) -> Step<Part> {
+        let index = self.drafts.len();
+        let mut draft = Draft { dependencies: Dependencies::default(), ..Default::default() };
+        let shown = if first {
+            self.drafts.push(draft);
+            MAIN.to_owned()
+        } else {
+            let place = self.reader.place();
+            let line = self.reader.line.clone();
+            match self.subpackage_name(&line) {
+                Ok(name) => {
+                    if self.names.contains_key(&name) {
+                        let shown = line.trim_ascii_end();
+                        let error = Diagnostic::error(format!("{shown}: package {name} already exists")).at(&place);
+                        self.fail(error)?;
+                    }
+                    draft.package.name.clone_from(&name);
+                    draft.package.place = Some(place);
+                    self.names.entry(name.clone()).or_insert(index);
+                    self.drafts.push(draft);
+                    name
+                }
+                Err(diagnostic) => {
+                    // Whatever follows belongs to a package that has no name.
+                    self.fail(*diagnostic)?;
+                    self.drafts.push(draft);
+                    "?".to_owned()
+                }
+            }
+        };
+        let part = self.read_tags(index)?;
+        if part == Part::BuildArchitectures {
+            return Ok(part);
+        }
+        if first {
+            self.finish_main_preamble()?;
+        } else if shown != "?" {
+            self.inherit(index);
+        }
+        self.check_tags(index, &shown)?;
+        Ok(part)
+    }
+
+    fn read_tags(&mut self, index: usize) -> Step<Part> {
+        loop {
+            if !self.read_line(Strip::BOTH)? {
+                return Ok(Part::None);
+            }
+            if let Some(part) = part_of(&self.reader.line) {
+                return Ok(part);
+            }
+            if self.reader.line.trim_start_matches(is_space).is_empty() {
+                continue;
+            }
+            let line = self.reader.line.clone();
+            let Some(found) = find_tag(&line) else {
+                self.unknown_tag(&line)?;
+                continue;
+            };
+            let place = self.reader.place();
+            if found.tag.deprecated {
+                let warning = format!("{} is deprecated: {line}", found.tag.name);
+                self.record(Diagnostic::warning(warning).at(&place));
+            }
+            if let Err(diagnostic) = self.read_tag(index, &found, &line)? {
+                self.fail(*diagnostic)?;
+            }
+            if found.tag.kind == Kind::BuildArch && index == 0 && !self.second_pass {
+                return Ok(Part::BuildArchitectures);
+            }
+        }
+    }
+
+    fn unknown_tag(&mut self, line: &str) -> Step<()> {
+        let place = self.reader.place_of(line.trim_start_matches(is_space));
+        let mut diagnostic = Diagnostic::error(format!("Unknown tag: {line}")).at(&place);
+        if line.starts_with(is_space) && find_tag(line.trim_start_matches(is_space)).is_some() {
+            diagnostic = diagnostic.hint("rpm allows no white space before a tag");
+        } else if line.starts_with('\u{feff}') {
+            diagnostic = diagnostic.hint("take the byte order mark out");
+        } else if let Some(name) = line.strip_prefix('%') {
+            let length =
+                name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(name.len());
+            diagnostic = diagnostic.hint(format!("the macro %{} is not defined here", &name[..length]));
+        } else if let Some(name) = nearest_tag(line) {
+            diagnostic = diagnostic.hint(format!("did you mean `{name}`?"));
+        }
+        self.fail(diagnostic)
+    }
+
+    /// Acts on one tag. The inner result is what is wrong with it.
+    fn read_tag(&mut self, index: usize, found: &FoundTag<'_>, line: &str) -> Step<Result<(), Box<Diagnostic>>> {
+        let tag = found.tag;
+        let field = line.split_once(':').map_or("", |(_, field)| field).trim_matches(is_space);
+        let place = self.reader.place_of(field);
+        let error = |message: String| Ok(Err(Box::new(Diagnostic::error(message).at(&place))));
+        if field.is_empty() {
+            return error(format!("Empty tag: {line}"));
+        }
+        let single = matches!(
+            tag.kind,
+            Kind::Name | Kind::Version | Kind::Release | Kind::Epoch | Kind::Word | Kind::DocDir | Kind::Icon
+        );
+        if single && field.contains(is_space) {
+            return error(format!("Tag takes single token only: {line}"));
+        }
+        match tag.kind {
+            Kind::Name | Kind::Version | Kind::Release => {
+                let (allowed, first) = match tag.kind {
+                    Kind::Name => (NAME_CHARACTERS, Some(NAME_BEGINNINGS)),
+                    _ => (VERSION_CHARACTERS, None),
+                };
+                if let Err(diagnostic) = self.check_characters(field, allowed, first) {
+                    return Ok(Err(Box::new(diagnostic)));
+                }
+                self.set_text(index, tag.name, tag.shown, field);
+            }
+            Kind::Epoch => {
+                let Ok(epoch) = field.parse::<u32>() else {
+                    return error(format!("Epoch field must be an unsigned number: {line}"));
+                };
+                self.note_repeated(index, tag.shown, |draft| draft.package.epoch.is_some());
+                if let Some(draft) = self.drafts.get_mut(index) {
+                    draft.package.epoch = Some(epoch);
+                }
+            }
+            Kind::Text if tag.parentheses == Parentheses::Language => {
+                self.set_translated(index, tag.name, tag.shown, found.qualifier, field, &place);
+            }
+            Kind::Text | Kind::Word => {
+                if tag.kind == Kind::Text && self.has_text(index, tag.name) {
+                    self.record(Diagnostic::warning(format!("second {}", tag.shown)).at(&place));
+                }
+                self.set_text(index, tag.name, tag.shown, field);
+            }
+            Kind::Source | Kind::Patch => return self.add_source(tag, found.number, field, &place),
+            Kind::NoSource | Kind::NoPatch => return self.exclude_sources(tag, field, &place),
+            Kind::Icon => {
+                let folder = self.expand("%{_sourcedir}");
+                if !self.world.exists(std::path::Path::new(&format!("{folder}/{field}"))) {
+                    return error(format!("Unable to open icon {folder}/{field}: No such file or directory"));
+                }
+            }
+            Kind::Restriction => {
+                let words = field.split(is_space).filter(|word| !word.is_empty()).map(str::to_owned);
+                match tag.name {
+                    "exclusivearch" => self.source.exclusive_archs.extend(words),
+                    "excludearch" => self.source.exclude_archs.extend(words),
+                    "exclusiveos" => self.source.exclusive_oses.extend(words),
+                    _ => self.source.exclude_oses.extend(words),
+                }
+            }
+            Kind::Dependency(relation) => {
+                let mut flags = 0;
+                for word in found.qualifier.split(',').filter(|_| !found.qualifier.is_empty()) {
+                    match Qualifier::of_requires(word) {
+                        Some(qualifier) => flags |= qualifier.bit(),
+                        None => return error(format!("Bad {}: qualifiers: {line}", tag.shown)),
+                    }
+                }
+                self.add_dependencies(index, relation, field, flags, 0)?;
+            }
+            Kind::Prefixes => {
+                let prefixes: Vec<String> =
+                    field.split(is_space).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+                if prefixes.iter().any(|prefix| prefix.len() > 1 && prefix.ends_with('/')) {
+                    return error(format!("Prefixes must not end with \"/\": {line}"));
+                }
+                if let Some(draft) = self.drafts.get_mut(index) {
+                    draft.package.prefixes.extend(prefixes);
+                }
+            }
+            Kind::BuildArch => {
+                let archs: Vec<String> =
+                    field.split(is_space).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+                if index == 0 {
+                    self.source.build_archs = archs;
+                } else if archs.iter().all(|arch| arch == "noarch") {
+                    if let Some(draft) = self.drafts.get_mut(index) {
+                        "noarch".clone_into(&mut draft.package.arch);
+                    }
+                } else {
+                    return error(format!("Only noarch subpackages are supported: {line}"));
+                }
+            }
+            Kind::DocDir => {
+                if !field.starts_with('/') {
+                    return error(format!("Docdir must begin with '/': {line}"));
+                }
+                self.macros.undefine("_docdir");
+                self.define("_docdir", field);
+            }
+            Kind::BuildRoot | Kind::Automatic | Kind::RemovePathPostfixes => {}
+        }
+        let defines = matches!(
+            tag.kind,
+            Kind::Name | Kind::Version | Kind::Release | Kind::Epoch | Kind::Text | Kind::Word | Kind::Prefixes
+        );
+        if defines {
+            self.define(tag.name, field);
+            if index == 0 {
+                self.define(&tag.name.to_ascii_uppercase(), field);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn text_of(&mut self, index: usize, name: &'static str) -> Option<&mut String> {
+        let package = &mut self.drafts.get_mut(index)?.package;
+        Some(match name {
+            "name" => &mut package.name,
+            "version" => &mut package.version,
+            "release" => &mut package.release,
+            "summary" => &mut package.summary,
+            "license" => &mut package.license,
+            "group" => &mut package.group,
+            "url" => &mut package.url,
+            "vendor" => &mut package.vendor,
+            other => package.other_tags.entry(other.to_owned()).or_default(),
+        })
+    }
+
+    fn has_text(&mut self, index: usize, name: &'static str) -> bool {
+        self.text_of(index, name).is_some_and(|text| !text.is_empty())
+    }
+
+    fn note_repeated(&mut self, index: usize, shown: &'static str, is_set: impl Fn(&Draft) -> bool) {
+        if let Some(draft) = self.drafts.get_mut(index)
+            && is_set(draft)
+        {
+            draft.repeated.insert(shown);
+        }
+    }
+
+    /// Sets a text; the first stays, and a second is noted.
+    fn set_text(&mut self, index: usize, name: &'static str, shown: &'static str, value: &str) {
+        if self.has_text(index, name) {
+            self.note_repeated(index, shown, |_| true);
+        } else if let Some(text) = self.text_of(index, name) {
+            value.clone_into(text);
+        }
+        if name == "name" && index == 0 {
+            self.names.insert(value.to_owned(), 0);
+        }
+    }
+
+    /// Sets `Summary` or `Group`. Without a language, or in `C`, the last stays.
+    fn set_translated(
+        &mut self,
+        index: usize,
+        name: &'static str,
+        shown: &'static str,
+        language: &str,
+        value: &str,
+        place: &Place,
+    ) {
+        let untranslated = matches!(language, "" | "C");
+        if untranslated && self.has_text(index, name) {
+            self.record(Diagnostic::warning(format!("second {shown}")).at(place));
+        }
+        if (untranslated || !self.has_text(index, name))
+            && let Some(text) = self.text_of(index, name)
+        {
+            value.clone_into(text);
+        }
+    }
+
+    /// What rpm does behind the main package's tags.
+    fn finish_main_preamble(&mut self) -> Step<()> {
+        let root = self.expand("%{buildroot}");
+        self.define("buildroot", &root);
+        let place = self.reader.place();
+        if root.is_empty() {
+            self.fail(Diagnostic::error("%{buildroot} couldn't be empty").at(&place))?;
+        } else if root == "/" {
+            self.fail(Diagnostic::error("%{buildroot} can not be \"/\"").at(&place))?;
+        }
+        for name in ["vendor", "packager", "distribution", "disturl", "disttag", "bugurl"] {
+            if !self.has_text(0, name) {
+                let value = self.expand(&format!("%{{{name}}}"));
+                if !value.is_empty() && !value.starts_with('%') {
+                    if let Some(text) = self.text_of(0, name) {
+                        *text = value;
+                    }
+                } else if let Some(draft) = self.drafts.first_mut() {
+                    draft.package.other_tags.remove(name);
+                }
+            }
+        }
+        if let Some(draft) = self.drafts.first_mut()
+            && draft.package.group.is_empty()
+        {
+            "Unspecified".clone_into(&mut draft.package.group);
+        }
+        Ok(())
+    }
+
+    /// Takes over from the main package what a subpackage does not say itself.
+    fn inherit(&mut self, index: usize) {
+        let Some((main, others)) = self.drafts.split_first_mut() else { return };
+        let Some(draft) = index.checked_sub(1).and_then(|index| others.get_mut(index)) else { return };
+        let (main, package) = (&main.package, &mut draft.package);
+        package.epoch = package.epoch.or(main.epoch);
+        for (own, inherited) in [
+            (&mut package.version, &main.version),
+            (&mut package.release, &main.release),
+            (&mut package.license, &main.license),
+            (&mut package.group, &main.group),
+            (&mut package.url, &main.url),
+            (&mut package.vendor, &main.vendor),
+        ] {
+            if own.is_empty() {
+                own.clone_from(inherited);
+            }
+        }
+        if package.prefixes.is_empty() {
+            package.prefixes.clone_from(&main.prefixes);
+        }
+        for (name, value) in &main.other_tags {
+            package.other_tags.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// Tags a package must have, and tags it has twice.
+    fn check_tags(&mut self, index: usize, shown: &str) -> Step<()> {
+        let place = match self.drafts.get(index).and_then(|draft| draft.package.place.clone()) {
+            Some(place) => place,
+            None => Place { column: 1, line: 1, ..self.reader.place() },
+        };
+        for (name, field) in [
+            ("name", "Name"),
+            ("version", "Version"),
+            ("release", "Release"),
+            ("summary", "Summary"),
+            ("license", "License"),
+        ] {
+            // Where a wrong value was refused, that is enough to say.
+            if !self.has_text(index, name) {
+                let message = format!("{field} field must be present in package: {shown}");
+                self.fail(Diagnostic::error(message).at(&place).hint(format!("add `{field}:`")))?;
+            }
+        }
+        let repeated: Vec<_> =
+            self.drafts.get(index).map(|draft| draft.repeated.iter().copied().collect()).unwrap_or_default();
+        for field in repeated {
+            self.fail(Diagnostic::error(format!("Duplicate {field} entries in package: {shown}")).at(&place))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,391 @@
+//! Reads a spec line by line as rpm does: joins lines in the middle of a macro, expands, cuts again,
+//! obeys conditionals and `%include`, and collects the expanded text.
+
+use std::sync::Arc;
+
+use super::conditional::{Branch, LineKind, classify};
+use super::evaluator::{Evaluator, Step};
+use crate::{Diagnostic, Place};
+
+/// Includes deeper than this are taken for endless.
+const DEEPEST_INCLUDE: usize = 32;
+
+/// A spec with more lines than this, includes counted as often as they are read, is not read on.
+const MOST_LINES: usize = 2_000_000;
+
+/// A longer expanded text is not read on.
+const LARGEST_TEXT: usize = 64 << 20;
+
+/// What is taken from a line before a section sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Strip {
+    /// White space at its end, the line end with it.
+    pub trailing: bool,
+    /// A comment that is the whole line.
+    pub comments: bool,
+}
+
+impl Strip {
+    /// Scripts are kept as they are.
+    pub(super) const NOTHING: Self = Self { trailing: false, comments: false };
+    /// Preambles and descriptions.
+    pub(super) const BOTH: Self = Self { trailing: true, comments: true };
+    /// `%files` and the like.
+    pub(super) const COMMENTS: Self = Self { trailing: false, comments: true };
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    name: Arc<str>,
+    text: Arc<str>,
+    at: usize,
+    line: u32,
+}
+
+/// How far a joined buffer is from being complete.
+#[derive(Clone, Copy, Debug, Default)]
+struct Balance {
+    parentheses: usize,
+    braces: usize,
+    brackets: usize,
+    continued: bool,
+}
+
+impl Balance {
+    fn is_complete(self) -> bool {
+        self.parentheses == 0 && self.braces == 0 && self.brackets == 0 && !self.continued
+    }
+
+    /// Takes one more line into account. Brackets count once a macro has opened one of their kind.
+    fn add(&mut self, line: &str) {
+        let mut bytes = line.bytes().peekable();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\\' => match bytes.peek() {
+                    Some(b'\n') => {
+                        bytes.next();
+                        self.continued = true;
+                    }
+                    Some(_) => {
+                        bytes.next();
+                    }
+                    None => {}
+                },
+                b'\n' => self.continued = false,
+                b'%' => match bytes.peek() {
+                    Some(b'{') => {
+                        bytes.next();
+                        self.braces += 1;
+                    }
+                    Some(b'(') => {
+                        bytes.next();
+                        self.parentheses += 1;
+                    }
+                    Some(b'[') => {
+                        bytes.next();
+                        self.brackets += 1;
+                    }
+                    Some(b'%') => {
+                        bytes.next();
+                    }
+                    _ => {}
+                },
+                b'{' if self.braces > 0 => self.braces += 1,
+                b'}' => self.braces = self.braces.saturating_sub(1),
+                b'(' if self.parentheses > 0 => self.parentheses += 1,
+                b')' => self.parentheses = self.parentheses.saturating_sub(1),
+                b'[' if self.brackets > 0 => self.brackets += 1,
+                b']' => self.brackets = self.brackets.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The text being read, and what came of it so far.
+#[derive(Debug)]
+pub(super) struct Reader {
+    files: Vec<OpenFile>,
+    /// The last file, for places at the very end.
+    last: Place,
+    /// The conditionals that are open, outermost first.
+    pub branches: Vec<Branch>,
+    /// Lines joined for one expansion, as written.
+    raw: String,
+    /// Where [`Self::raw`] begins.
+    raw_place: Place,
+    /// What the joined lines expanded to, and how much of it is used up.
+    expanded: String,
+    used: usize,
+    /// The line at hand, stripped as asked.
+    pub line: String,
+    /// All expanded text so far.
+    pub parsed: String,
+    lines: usize,
+}
+
+impl Reader {
+    /// Starts at the beginning of a spec.
+    pub(super) fn new(name: String, text: Arc<str>) -> Self {
+        let name: Arc<str> = Arc::from(name);
+        let place = Place { file: name.clone(), line: 1, column: 1 };
+        Self {
+            files: vec![OpenFile { name, text, at: 0, line: 0 }],
+            last: place.clone(),
+            branches: Vec::new(),
+            raw: String::new(),
+            raw_place: place,
+            expanded: String::new(),
+            used: 0,
+            line: String::new(),
+            parsed: String::new(),
+            lines: 0,
+        }
+    }
+
+    /// The place of the line at hand: where the lines it was expanded from begin.
+    pub(super) fn place(&self) -> Place {
+        self.raw_place.clone()
+    }
+
+    /// The place of a word of the line at hand, where the spec has it literally; else the line's.
+    pub(super) fn place_of(&self, word: &str) -> Place {
+        let mut place = self.place();
+        if let Some(at) = (!word.is_empty()).then(|| self.raw.find(word)).flatten() {
+            let before = &self.raw[..at];
+            let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+            place.line += u32::try_from(before.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX);
+            place.column = u32::try_from(at - line_start + 1).unwrap_or(u32::MAX);
+        }
+        place
+    }
+
+    fn reading(&self) -> bool {
+        self.branches.last().is_none_or(|branch| branch.reading)
+    }
+
+    /// Takes one line from the innermost file; `None` at the end of all.
+    fn next_raw_line(&mut self) -> Option<String> {
+        while let Some(file) = self.files.last_mut() {
+            let rest = &file.text[file.at..];
+            if rest.is_empty() {
+                self.last = Place { file: file.name.clone(), line: file.line.max(1), column: 1 };
+                self.files.pop();
+                continue;
+            }
+            let line = rest[..rest.find('\n').map_or(rest.len(), |end| end + 1)].to_owned();
+            file.at += line.len();
+            file.line += 1;
+            self.lines += 1;
+            return Some(line);
+        }
+        None
+    }
+}
+
+impl Evaluator<'_, '_> {
+    /// Reads the next line into `self.reader.line`. `false` at the end of the spec.
+    pub(super) fn read_line(&mut self, strip: Strip) -> Step<bool> {
+        loop {
+            if self.reader.used >= self.reader.expanded.len() && !self.fill(strip)? {
+                return Ok(false);
+            }
+            self.cut_line(strip);
+            if self.reader.parsed.len() > LARGEST_TEXT || self.reader.lines > MOST_LINES {
+                let place = self.reader.place();
+                return self.stop(Diagnostic::error("the spec is too large to be evaluated").at(&place));
+            }
+            match self.obey_conditional()? {
+                Obeyed::Include => continue,
+                Obeyed::Blank => self.reader.line.clear(),
+                Obeyed::Text => {}
+            }
+            let Reader { line, parsed, .. } = &mut self.reader;
+            parsed.push_str(line);
+            if strip.trailing {
+                parsed.push('\n');
+            }
+            return Ok(true);
+        }
+    }
+
+    /// Joins as many lines as one expansion needs and expands them; `false` at the end of the spec.
+    fn fill(&mut self, strip: Strip) -> Step<bool> {
+        let mut balance = Balance::default();
+        self.reader.raw.clear();
+        loop {
+            let Some(line) = self.reader.next_raw_line() else {
+                if !self.reader.raw.is_empty() {
+                    let place = self.reader.raw_place.clone();
+                    return self.stop(
+                        Diagnostic::error("unclosed macro or bad line continuation")
+                            .at(&place)
+                            .hint("close the `%{`, `%(` or `%[` that begins here"),
+                    );
+                }
+                if let Some(branch) = self.reader.branches.pop() {
+                    self.reader.branches.clear();
+                    return self.stop(
+                        Diagnostic::error("Unclosed %if").at(&branch.place).hint("an `%endif` is missing behind it"),
+                    );
+                }
+                self.reader.raw_place = self.reader.last.clone();
+                return Ok(false);
+            };
+            if let Some(file) = self.reader.files.last().filter(|_| self.reader.raw.is_empty()) {
+                self.reader.raw_place = Place { file: file.name.clone(), line: file.line, column: 1 };
+            }
+            balance.add(&line);
+            self.reader.raw.push_str(&line);
+            if balance.is_complete() {
+                break;
+            }
+        }
+        if let Some(at) = self.reader.raw.find('\0') {
+            let place = self.reader.place();
+            self.record(Diagnostic::warning("a NUL byte ends the line for rpm").at(&place));
+            self.reader.raw.truncate(at);
+            self.reader.raw.push('\n');
+        }
+        self.expand_buffer(strip)?;
+        Ok(true)
+    }
+
+    /// Expands the joined lines; within a false branch, and before an expression, they stay as they are.
+    fn expand_buffer(&mut self, strip: Strip) -> Step<()> {
+        self.reader.used = 0;
+        let is_condition = matches!(classify(self.reader.raw.trim_ascii_start()), Some(LineKind::If | LineKind::Elif));
+        if is_condition {
+            // A condition may go on over several lines; it is expanded when it is evaluated, if it is.
+            self.reader.expanded = self.reader.raw.replace("\\\n", " ").replace('\n', " ");
+            return Ok(());
+        }
+        if !self.reader.reading() {
+            self.reader.expanded.clone_from(&self.reader.raw);
+            return Ok(());
+        }
+        if !self.reader.raw.contains('%') {
+            self.reader.expanded.clone_from(&self.reader.raw);
+            return Ok(());
+        }
+        self.publish_lua_tables();
+        let place = self.reader.place();
+        let result = self.macros.expand(&self.reader.raw, &place);
+        self.collect_macro_diagnostics();
+        match result {
+            Ok(expanded) => {
+                let comment = strip.comments && self.reader.raw.trim_ascii_start().starts_with('#');
+                if comment && expanded != self.reader.raw {
+                    let shown = first_macro(&self.reader.raw).trim_ascii_end();
+                    let warning = format!("Macro expanded in comment: {}", shown.lines().next().unwrap_or_default());
+                    self.record(Diagnostic::warning(warning).at(&place).hint("write `%%` for a `%` in a comment"));
+                }
+                self.reader.expanded = expanded;
+            }
+            Err(diagnostic) => {
+                self.fail(diagnostic)?;
+                self.reader.expanded.clear();
+                self.reader.expanded.push('\n');
+            }
+        }
+        // A line may expand to nothing at all; it still is a line.
+        if self.reader.expanded.is_empty() {
+            self.reader.expanded.push('\0');
+        }
+        Ok(())
+    }
+
+    /// Takes the next line out of the expanded text.
+    fn cut_line(&mut self, strip: Strip) {
+        let reader = &mut self.reader;
+        let rest = &reader.expanded[reader.used..];
+        let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
+        reader.used += length;
+        reader.line.clear();
+        let line = if rest == "\0" { "" } else { &rest[..length] };
+        reader.line.push_str(line);
+        if strip.trailing {
+            let length = reader.line.trim_end_matches(is_space).len();
+            reader.line.truncate(length);
+        }
+        if strip.comments {
+            let start = reader.line.len() - reader.line.trim_start_matches(is_space).len();
+            if reader.line[start..].starts_with('#') {
+                reader.line.truncate(start);
+            }
+        }
+    }
+
+    fn obey_conditional(&mut self) -> Step<Obeyed> {
+        let line = self.reader.line.trim_start_matches(is_space);
+        if let Some(kind) = classify(line) {
+            let line = line.to_owned();
+            if kind == LineKind::Include {
+                if !self.reader.reading() {
+                    return Ok(Obeyed::Blank);
+                }
+                self.include(&line)?;
+                return Ok(Obeyed::Include);
+            }
+            self.obey_branch(kind, &line)?;
+            return Ok(Obeyed::Blank);
+        }
+        Ok(if self.reader.reading() { Obeyed::Text } else { Obeyed::Blank })
+    }
+
+    fn include(&mut self, line: &str) -> Step<()> {
+        let name = line["%include".len()..].trim_matches(is_space);
+        let place = self.reader.place_of(name);
+        if name.is_empty() {
+            return self.fail(Diagnostic::error("malformed %include statement").at(&place));
+        }
+        if self.reader.files.len() >= DEEPEST_INCLUDE {
+            return self.stop(Diagnostic::error(format!("%include {name} is nested too deeply")).at(&place));
+        }
+        // rpm takes a relative name from its working folder, which a spec cannot count on: the spec's own is meant.
+        let mut path = std::path::PathBuf::from(name);
+        if let (true, Some(folder)) = (path.is_relative(), self.options.path.parent()) {
+            path = folder.join(path);
+        }
+        match self.world.read_file(&path) {
+            Ok(content) => {
+                let text: Arc<str> = String::from_utf8_lossy(&content).into();
+                self.reader.files.push(OpenFile { name: Arc::from(name), text, at: 0, line: 0 });
+                Ok(())
+            }
+            Err(error) => {
+                let mut reason = error.to_string();
+                if error.kind() == std::io::ErrorKind::NotFound {
+                    "No such file or directory".clone_into(&mut reason);
+                }
+                self.fail(Diagnostic::error(format!("Unable to open {name}: {reason}")).at(&place))
+            }
+        }
+    }
+}
+
+enum Obeyed {
+    /// The line is text.
+    Text,
+    /// The line is a conditional or within a false branch.
+    Blank,
+    /// Reading goes on in another file.
+    Include,
+}
+
+/// A comment from its first macro on.
+fn first_macro(text: &str) -> &str {
+    let mut from = 0;
+    while let Some(at) = text[from..].find('%') {
+        if !text[from + at + 1..].starts_with('%') {
+            return &text[from + at..];
+        }
+        from += at + 2;
+    }
+    text
+}
+
+/// White space as C's `isspace` has it.
+pub(super) fn is_space(letter: char) -> bool {
+    matches!(letter, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
+}

@@ -1,0 +1,220 @@
+//! The tags of a preamble: their names, how they are spelled, what else an unknown one could have meant.
+
+/// What a tag's parentheses may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parentheses {
+    /// Nothing: there are none.
+    None,
+    /// A language: `Summary(de)`.
+    Language,
+    /// For what a dependency is needed: `Requires(post)`.
+    Qualifiers,
+}
+
+/// The dependency a tag states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Relation {
+    Provides,
+    Requires,
+    Prereq,
+    Recommends,
+    Suggests,
+    Supplements,
+    Enhances,
+    Conflicts,
+    Obsoletes,
+    OrderWithRequires,
+    BuildRequires,
+    BuildConflicts,
+    Triggers,
+    FileTriggers,
+    TransactionFileTriggers,
+}
+
+/// What a tag does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Name,
+    Version,
+    Release,
+    Epoch,
+    /// A text of any length in the package's header.
+    Text,
+    /// A text that is one word.
+    Word,
+    Source,
+    Patch,
+    NoSource,
+    NoPatch,
+    /// A list of words in the spec's restrictions.
+    Restriction,
+    Icon,
+    Dependency(Relation),
+    Prefixes,
+    BuildRoot,
+    BuildArch,
+    /// `AutoReq` and its like, which matter when the package is built.
+    Automatic,
+    DocDir,
+    RemovePathPostfixes,
+}
+
+/// One tag rpm knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tag {
+    /// Its name in lower case, which is also the macro it defines.
+    pub name: &'static str,
+    /// rpm's name of it in messages.
+    pub shown: &'static str,
+    pub kind: Kind,
+    pub parentheses: Parentheses,
+    pub deprecated: bool,
+}
+
+const fn tag(name: &'static str, shown: &'static str, kind: Kind) -> Tag {
+    Tag { name, shown, kind, parentheses: Parentheses::None, deprecated: false }
+}
+
+const fn qualified(name: &'static str, shown: &'static str, relation: Relation) -> Tag {
+    Tag { parentheses: Parentheses::Qualifiers, ..tag(name, shown, Kind::Dependency(relation)) }
+}
+
+const fn translated(name: &'static str, shown: &'static str) -> Tag {
+    Tag { parentheses: Parentheses::Language, ..tag(name, shown, Kind::Text) }
+}
+
+const fn deprecated(tag: Tag) -> Tag {
+    Tag { deprecated: true, ..tag }
+}
+
+/// The tags in rpm's order: the first whose name a line begins with is meant.
+pub(super) const TAGS: &[Tag] = &[
+    tag("name", "Name", Kind::Name),
+    tag("version", "Version", Kind::Version),
+    tag("release", "Release", Kind::Release),
+    tag("epoch", "Epoch", Kind::Epoch),
+    translated("summary", "Summary"),
+    tag("license", "License", Kind::Text),
+    tag("distribution", "Distribution", Kind::Text),
+    tag("disturl", "Disturl", Kind::Word),
+    tag("disttag", "Disttag", Kind::Word),
+    tag("vendor", "Vendor", Kind::Text),
+    translated("group", "Group"),
+    tag("packager", "Packager", Kind::Text),
+    tag("url", "Url", Kind::Word),
+    tag("vcs", "Vcs", Kind::Word),
+    tag("source", "Source", Kind::Source),
+    tag("patch", "Patch", Kind::Patch),
+    tag("nosource", "Nosource", Kind::NoSource),
+    tag("nopatch", "Nopatch", Kind::NoPatch),
+    tag("excludearch", "Excludearch", Kind::Restriction),
+    tag("exclusivearch", "Exclusivearch", Kind::Restriction),
+    tag("excludeos", "Excludeos", Kind::Restriction),
+    tag("exclusiveos", "Exclusiveos", Kind::Restriction),
+    tag("icon", "Icon", Kind::Icon),
+    tag("provides", "Providename", Kind::Dependency(Relation::Provides)),
+    qualified("requires", "Requirename", Relation::Requires),
+    tag("recommends", "Recommendname", Kind::Dependency(Relation::Recommends)),
+    tag("suggests", "Suggestname", Kind::Dependency(Relation::Suggests)),
+    tag("supplements", "Supplementname", Kind::Dependency(Relation::Supplements)),
+    tag("enhances", "Enhancename", Kind::Dependency(Relation::Enhances)),
+    deprecated(qualified("prereq", "Requirename", Relation::Prereq)),
+    tag("conflicts", "Conflictname", Kind::Dependency(Relation::Conflicts)),
+    tag("obsoletes", "Obsoletename", Kind::Dependency(Relation::Obsoletes)),
+    tag("prefixes", "Prefixes", Kind::Prefixes),
+    tag("prefix", "Prefixes", Kind::Prefixes),
+    tag("buildroot", "Buildroot", Kind::BuildRoot),
+    tag("buildarchitectures", "Buildarchs", Kind::BuildArch),
+    tag("buildarch", "Buildarchs", Kind::BuildArch),
+    tag("buildconflicts", "Buildconflicts", Kind::Dependency(Relation::BuildConflicts)),
+    deprecated(tag("buildprereq", "Buildprereq", Kind::Dependency(Relation::BuildRequires))),
+    tag("buildrequires", "Buildrequires", Kind::Dependency(Relation::BuildRequires)),
+    tag("autoreqprov", "Autoreqprov", Kind::Automatic),
+    tag("autoreq", "Autoreq", Kind::Automatic),
+    tag("autoprov", "Autoprov", Kind::Automatic),
+    tag("docdir", "Docdir", Kind::DocDir),
+    tag("bugurl", "Bugurl", Kind::Word),
+    tag("translationurl", "Translationurl", Kind::Word),
+    tag("upstreamreleases", "Upstreamreleases", Kind::Word),
+    qualified("orderwithrequires", "Ordername", Relation::OrderWithRequires),
+    tag("removepathpostfixes", "Removepathpostfixes", Kind::RemovePathPostfixes),
+    tag("modularitylabel", "Modularitylabel", Kind::Word),
+];
+
+/// A tag as a line begins with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundTag<'line> {
+    pub tag: &'static Tag,
+    /// What stands in parentheses; empty without them.
+    pub qualifier: &'line str,
+    /// What stands between `Source` or `Patch` and the colon.
+    pub number: &'line str,
+}
+
+/// Finds the tag a line begins with; rpm allows no white space before it.
+pub(super) fn find_tag(line: &str) -> Option<FoundTag<'_>> {
+    let tag = TAGS
+        .iter()
+        .find(|tag| line.get(..tag.name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(tag.name)))?;
+    let behind = &line[tag.name.len()..];
+    let rest = behind.trim_ascii_start();
+    let plain = FoundTag { tag, qualifier: "", number: "" };
+    if matches!(tag.kind, Kind::Source | Kind::Patch) {
+        return Some(FoundTag { number: behind.split(':').next().unwrap_or_default(), ..plain });
+    }
+    if rest.starts_with(':') {
+        return Some(plain);
+    }
+    if tag.parentheses == Parentheses::None {
+        return None;
+    }
+    let inner = rest.strip_prefix('(')?.trim_ascii_start();
+    let length = inner.find(|letter: char| letter.is_ascii_whitespace() || letter == ')')?;
+    let (qualifier, rest) = inner.split_at(length);
+    let rest = rest.trim_ascii_start().strip_prefix(')')?.trim_ascii_start();
+    rest.starts_with(':').then_some(FoundTag { qualifier, ..plain })
+}
+
+/// The tag that is spelled most like the beginning of a line, if any is near enough to be meant.
+pub(super) fn nearest_tag(line: &str) -> Option<&'static str> {
+    let word = line.trim_ascii_start();
+    let length = word.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(word.len());
+    let word = word[..length.min(40)].to_ascii_lowercase();
+    TAGS.iter()
+        .map(|tag| (strsim::damerau_levenshtein(&word, tag.name), tag.name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 5)
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_found_as_rpm_finds_them() {
+        for (line, name, qualifier) in [
+            ("Name: a", "name", ""),
+            ("NAME : a", "name", ""),
+            ("Requires(post) : b", "requires", "post"),
+            ("Requires( post ): b", "requires", "post"),
+            ("Requires(post,pre): b", "requires", "post,pre"),
+            ("Summary (de): x", "summary", "de"),
+            ("BuildArchitectures: noarch", "buildarchitectures", ""),
+        ] {
+            let found = find_tag(line).unwrap_or_else(|| panic!("{line} is a tag"));
+            assert_eq!((found.tag.name, found.qualifier), (name, qualifier), "{line}");
+        }
+        for line in ["Foo: a", " Name: a", "Requires(post, pre): b", "BuildRequires(x): b", "Name", "Nam"] {
+            assert!(find_tag(line).is_none(), "{line}");
+        }
+        assert_eq!(find_tag("Source12 : x").map(|found| found.number), Some("12 "));
+    }
+
+    #[test]
+    fn near_misses_are_recognised() {
+        assert_eq!(nearest_tag("BuildRequire: a"), Some("buildrequires"));
+        assert_eq!(nearest_tag("Licence: MIT"), Some("license"));
+        assert_eq!(nearest_tag("xyzzy: a"), None);
+    }
+}
