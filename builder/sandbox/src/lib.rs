@@ -5,6 +5,7 @@
 //! implementations keep the same promises: `docker` (a Docker Engine), `linux` (namespaces and overlayfs,
 //! no daemon) and `fake` (scripted, for tests of callers).
 
+pub mod docker;
 mod error;
 pub mod linux;
 mod session;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use conformance_checks::{CHECKS, Place};
 use sandbox::Sandbox;
+use sandbox::docker::DockerSandbox;
 use sandbox::linux::LinuxSandbox;
 
 fn main() -> ExitCode {
@@ -25,7 +26,7 @@ async fn run_all() -> usize {
         say("SKIPPED: no static busybox on this host (apt-get install busybox-static)");
         return usize::from(std::env::var_os("CI").is_some());
     };
-    let kinds: [Box<dyn Sandbox>; 1] = [Box::new(LinuxSandbox::new())];
+    let kinds: [Box<dyn Sandbox>; 2] = [Box::new(LinuxSandbox::new()), Box::new(DockerSandbox::new())];
     for sandbox in kinds {
         if let Err(error) = sandbox.check().await {
             say(&format!("SKIPPED: {}: {error}: {error:?}", sandbox.name()));

@@ -15,7 +15,7 @@ pub(crate) async fn no_network(sandbox: &dyn Sandbox, place: &Place) -> CheckRes
     same("interfaces of the host", foreign, Vec::new())?;
     let (status, output) = running.run(script("nc -w 2 192.0.2.1 80 </dev/null 2>&1")).await?;
     holds(&format!("a connection: {status:?} {output}"), !status.success() && output.contains("unreachable"))?;
-    let loopback = "nc -l -p 8123 -s 127.0.0.1 -e echo hello & sleep 0.3; nc -w 2 127.0.0.1 8123 </dev/null";
+    let loopback = "nc -l -p 8123 -e echo hello & sleep 0.3; nc -w 2 127.0.0.1 8123 </dev/null";
     same("loopback", running.output(script(loopback)).await?.trim(), "hello")?;
     running.end().await
 }

@@ -1,0 +1,70 @@
+//! Layers as images: each is imported once and known by a tag made of its path.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use bollard::Docker;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::TryStreamExt;
+use sha2::{Digest, Sha256};
+
+use super::{leftovers, tree, within};
+use crate::SandboxError;
+
+/// The repository part of the tag.
+const REPOSITORY: &str = "package-builder/layer";
+
+/// The image of a layer, imported if the engine does not have it.
+pub(super) async fn ensure(docker: &Docker, layer: &Path) -> Result<String, SandboxError> {
+    let layer = layer
+        .canonicalize()
+        .map_err(|error| SandboxError::failed(format!("reading the layer {}", layer.display()), error))?;
+    let tag = tag_of(&layer);
+    let image = format!("{REPOSITORY}:{tag}");
+    let known = within(format!("looking for the image {image}"), async {
+        match docker.inspect_image(&image).await {
+            Ok(_) => Ok(true),
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    });
+    if !known.await? {
+        import(docker, &layer, &tag).await?;
+    }
+    Ok(image)
+}
+
+/// Sends the layer to the engine. The tag is the last thing the engine makes, so it never names a part.
+async fn import(docker: &Docker, layer: &Path, tag: &str) -> Result<(), SandboxError> {
+    let root = layer.to_owned();
+    let body = tree::stream(move |builder| tree::append_tree(builder, &root));
+    let label = format!("LABEL {}={}", leftovers::MARK.0, leftovers::MARK.1);
+    let options =
+        CreateImageOptionsBuilder::default().from_src("-").repo(REPOSITORY).tag(tag).changes(vec![label]).build();
+    docker
+        .create_image(Some(options), Some(bollard::body_try_stream(body)), None)
+        .try_for_each(async |_| Ok(()))
+        .await
+        .map_err(|error| SandboxError::failed(format!("importing the layer {}", layer.display()), error))
+}
+
+/// A tag from a path: 32 hexadecimal digits.
+fn tag_of(layer: &Path) -> String {
+    let digest = Sha256::digest(layer.as_os_str().as_encoded_bytes());
+    digest.iter().take(16).fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_valid_and_tells_paths_apart() {
+        let tag = tag_of(Path::new("/layers/a"));
+        assert!(tag.len() == 32 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(tag, tag_of(Path::new("/layers/b")));
+    }
+}

@@ -1,0 +1,180 @@
+//! Sessions by a Docker Engine: one container each, made from an image that is imported from the layer once.
+//!
+//! Commands run by `exec` in the container, one at a time; whatever a command leaves running is killed when
+//! it ends. The Engine tells no signals: a command killed by signal N exits with 128 + N. It mounts its own
+//! `/etc/hostname`, which a package that owns that file cannot replace.
+
+mod archive;
+mod image;
+mod leftovers;
+mod session;
+mod tree;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use tokio::sync::{Mutex, OnceCell};
+
+use self::session::DockerSession;
+use crate::{Sandbox, SandboxError, Session, SessionSpec};
+
+/// How long any one request may take.
+const REQUEST_TIME: Duration = Duration::from_secs(120);
+/// The same powers root has in the Linux sandbox: what installing packages needs.
+const ROOT_POWERS: [&str; 9] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETFCAP", "SYS_CHROOT"];
+/// Keeps the container alive; a shell also collects the orphans that end.
+const HOLDER: [&str; 3] = ["/bin/sh", "-c", "while :; do sleep 1000; done"];
+/// Where the container's own helpers are looked up; commands have the `PATH` they are given.
+const HELPER_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Processes of the container that are not the command's: the holder's two, and those that clean up.
+const OWN_PROCESSES: i64 = 4;
+/// The size of `/dev/shm`.
+const SHARED_MEMORY: i64 = 1 << 30;
+
+/// Sessions made of containers of the local Docker Engine.
+#[derive(Clone, Debug, Default)]
+pub struct DockerSandbox {
+    /// The connection, made at first use.
+    docker: Arc<OnceCell<Docker>>,
+    /// Held while an image is imported.
+    importing: Arc<Mutex<()>>,
+}
+
+impl DockerSandbox {
+    /// A sandbox that connects to the local engine (`DOCKER_HOST`, or the usual socket) at first use.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The connection.
+    async fn docker(&self) -> Result<&Docker, SandboxError> {
+        self.docker.get_or_try_init(connect).await
+    }
+
+    /// Makes and starts the container.
+    async fn start_session(&self, spec: SessionSpec) -> Result<DockerSession, SandboxError> {
+        let docker = self.docker().await?.clone();
+        let image = {
+            let _turn = self.importing.lock().await;
+            image::ensure(&docker, &spec.layer).await?
+        };
+        let name = format!("package-builder-{}-{}", spec.name, leftovers::unique());
+        let body = container(&spec, image);
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        let action = format!("creating the container {name}");
+        let created = within(action, docker.create_container(Some(options), body)).await?;
+        let session = DockerSession::new(docker, created.id, spec);
+        session.start().await?;
+        Ok(session)
+    }
+}
+
+#[async_trait]
+impl Sandbox for DockerSandbox {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    async fn check(&self) -> Result<(), SandboxError> {
+        let docker = self.docker().await?;
+        let version = within("asking the Docker Engine for its version", docker.version()).await?;
+        let system = version.os.unwrap_or_default();
+        if system != "linux" {
+            return Err(SandboxError::Unavailable {
+                reason: format!("the Docker Engine runs {system} containers, not Linux ones"),
+                hint: "switch the engine to Linux containers, or use --sandbox linux".into(),
+            });
+        }
+        leftovers::remove(docker).await
+    }
+
+    async fn start(&self, spec: SessionSpec) -> Result<Box<dyn Session>, SandboxError> {
+        Ok(Box::new(self.start_session(spec).await?))
+    }
+}
+
+/// Connects and agrees on a version.
+async fn connect() -> Result<Docker, SandboxError> {
+    let unavailable = |error: &dyn std::fmt::Display| SandboxError::Unavailable {
+        reason: format!("no Docker Engine answers: {error}"),
+        hint:
+            "start it (systemctl start docker), be in its group (usermod -aG docker \"$USER\"), or use --sandbox linux"
+                .into(),
+    };
+    let docker = Docker::connect_with_local_defaults().map_err(|error| unavailable(&error))?;
+    let negotiation =
+        tokio::time::timeout(Duration::from_secs(20), docker.with_timeout(REQUEST_TIME).negotiate_version());
+    match negotiation.await {
+        Ok(Ok(docker)) => Ok(docker),
+        Ok(Err(error)) => Err(unavailable(&error)),
+        Err(_) => Err(unavailable(&"it took longer than 20 s")),
+    }
+}
+
+/// Waits for an answer of the engine, but not forever.
+async fn within<T>(
+    action: impl Into<String>,
+    request: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<T, SandboxError> {
+    match tokio::time::timeout(REQUEST_TIME, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(SandboxError::failed(action, error)),
+        Err(_) => Err(SandboxError::failed(
+            action,
+            format!("the Docker Engine did not answer for {} s", REQUEST_TIME.as_secs()),
+        )),
+    }
+}
+
+/// All about a session's container.
+fn container(spec: &SessionSpec, image: String) -> ContainerCreateBody {
+    let mounts = spec.binds.iter().map(|bind| Mount {
+        target: Some(bind.guest.to_string_lossy().into_owned()),
+        source: Some(bind.host.to_string_lossy().into_owned()),
+        typ: Some(MountType::BIND),
+        read_only: Some(true),
+        ..Mount::default()
+    });
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let memory = spec.limits.memory.map(signed);
+    let host = HostConfig {
+        network_mode: Some("none".into()),
+        cap_drop: Some(vec!["ALL".into()]),
+        cap_add: Some(ROOT_POWERS.map(String::from).to_vec()),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        mounts: Some(mounts.collect()),
+        memory,
+        memory_swap: memory,
+        pids_limit: spec.limits.processes.map(|count| signed(count).saturating_add(OWN_PROCESSES)),
+        nano_cpus: spec.limits.cpus.map(nano_cpus),
+        shm_size: Some(SHARED_MEMORY),
+        ulimits: Some(vec![ResourcesUlimits { name: Some("core".into()), soft: Some(0), hard: Some(0) }]),
+        log_config: Some(HostConfigLogConfig { typ: Some("none".into()), config: None }),
+        ..HostConfig::default()
+    };
+    ContainerCreateBody {
+        image: Some(image),
+        cmd: Some(HOLDER.map(String::from).to_vec()),
+        env: Some(vec![HELPER_PATH.into()]),
+        user: Some("0:0".into()),
+        hostname: Some("localhost".into()),
+        // Without this the engine mounts `/etc/hosts` and `/etc/resolv.conf`, and packages cannot replace them.
+        network_disabled: Some(true),
+        labels: Some(leftovers::labels()),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// CPUs in the engine's unit.
+#[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
+fn nano_cpus(cpus: f64) -> i64 {
+    (cpus * 1e9).clamp(1e7, 1e15) as i64
+}
