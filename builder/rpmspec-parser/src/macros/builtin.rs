@@ -168,7 +168,7 @@ impl Engine<'_> {
                 None => frame.failed = true,
             },
             Action::GetEnvironment => {
-                let value = self.world.environment(argument).unwrap_or_default();
+                let value = self.variable(argument).unwrap_or_default();
                 self.append(frame, &value);
             }
             Action::Global => self.builtin_define(frame, arguments, Keyword::Global, used),
@@ -181,7 +181,7 @@ impl Engine<'_> {
             Action::Patch => self.expand_into(frame, &format!("%PATCH{argument}")),
             Action::ProcessorCount => self.append(frame, &self.world.processor_count().to_string()),
             Action::Quote => self.append(frame, &join_quoted(arguments)),
-            Action::ShellEscape => self.append(frame, &format!("'{}'", argument.replace('\'', r"'\''"))),
+            Action::ShellEscape => self.append(frame, &text::shell_quote(argument)),
             Action::Shrink => self.append(frame, &text::shrink(argument)),
             Action::Source => self.expand_into(frame, &format!("%SOURCE{argument}")),
             Action::Suffix => self.append(frame, text::suffix(argument)),

@@ -3,13 +3,15 @@
 //! Everything is behind `&self`, because Lua calls back into an expansion that is under way.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::lua::LuaState;
 use super::rpmrc::Rpmrc;
 use super::table::{Definition, Kind, MacroTable};
-use super::{Level, limits};
+use super::{Level, limits, text};
 use crate::diagnostic::{Expansion, Severity};
 use crate::{Diagnostic, Place, World};
 
@@ -61,6 +63,8 @@ pub(super) struct Engine<'world> {
     /// Depth and level at which Lua, if any runs, was called: what it expands goes on from there.
     pub(super) lua_depth: Cell<u32>,
     pub(super) lua_level: Cell<i32>,
+    /// Variables that Lua set; they hide the world's.
+    pub(super) environment: RefCell<BTreeMap<String, Option<String>>>,
     /// Expansions on the native stack.
     pub(super) nesting: Cell<u32>,
     pub(super) budget: limits::Budget,
@@ -70,6 +74,30 @@ impl<'world> Engine<'world> {
     /// An expansion that is not part of another; inside Lua it goes on where Lua was called.
     pub(super) fn fresh_frame(&self) -> Frame {
         Frame { depth: self.lua_depth.get(), level: self.lua_level.get(), ..Frame::default() }
+    }
+
+    /// Returns a variable of the environment.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        match self.environment.borrow().get(name) {
+            Some(value) => value.clone(),
+            None => self.world.environment(name),
+        }
+    }
+
+    /// Runs a command in the environment that Lua made.
+    pub(super) fn shell_output(&self, command: &str) -> io::Result<Vec<u8>> {
+        let environment = self.environment.borrow();
+        if environment.is_empty() {
+            return self.world.shell(command);
+        }
+        let mut script = String::new();
+        for (name, value) in &*environment {
+            script += &match value {
+                Some(value) => format!("export {name}={}\n", text::shell_quote(value)),
+                None => format!("unset {name}\n"),
+            };
+        }
+        self.world.shell(&(script + command))
     }
 
     /// Says something, and stops the frame if it is an error.

@@ -201,7 +201,7 @@ impl Engine<'_> {
         if failed {
             return;
         }
-        match self.world.shell(&command) {
+        match self.shell_output(&command) {
             Ok(output) => {
                 let output = String::from_utf8_lossy(&output);
                 self.append(frame, output.trim_end_matches(['\n', '\r']));

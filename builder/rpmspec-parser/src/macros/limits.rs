@@ -32,13 +32,13 @@ const ALL_STEPS: u64 = 40_000_000;
 pub(super) const MESSAGES: usize = 10_000;
 
 /// Instructions that Lua may run for one engine.
-pub(super) const LUA_INSTRUCTIONS: u64 = 200_000_000;
+pub(super) const LUA_INSTRUCTIONS: u64 = 100_000_000;
 
-/// Bytes in use that count as much as one instruction at each look: copying them takes time.
+/// Bytes in use that count as much as one instruction whenever garbage is collected: making it took time.
 pub(super) const LUA_COPY: usize = 16;
 
 /// Instructions between two looks at the count.
-pub(super) const LUA_INTERVAL: u32 = 100;
+pub(super) const LUA_INTERVAL: u32 = 1000;
 
 /// Bytes that Lua may hold.
 pub(super) const LUA_MEMORY: usize = 384 << 20;

@@ -108,6 +108,7 @@ impl<'world> Macros<'world> {
             chain: RefCell::default(),
             lua_depth: Cell::new(0),
             lua_level: Cell::new(0),
+            environment: RefCell::default(),
             nesting: Cell::new(0),
             budget: limits::Budget::default(),
         }
@@ -146,6 +147,7 @@ impl<'world> Macros<'world> {
         }
         *engine.place.borrow_mut() = Some(Place { file: "<command line>".into(), line: 1, column: 1 });
         for (name, body) in &context.defines {
+            let name = name.strip_prefix('%').unwrap_or(name);
             engine.define_text(&format!("{name} {body}"), Level::COMMAND_LINE);
         }
         *engine.place.borrow_mut() = None;
@@ -161,6 +163,20 @@ impl<'world> Macros<'world> {
         let before = self.begin(place);
         let expanded = self.engine.expand_fresh(text);
         expanded.ok_or_else(|| self.first_error(before, place))
+    }
+
+    /// Expands a text as [`Self::expand`] does, but leaves every message, in order, among
+    /// [`Self::take_diagnostics`]; `None` after an error.
+    pub fn expand_and_log(&mut self, text: &str, place: &Place) -> Option<String> {
+        self.begin(place);
+        self.engine.expand_fresh(text)
+    }
+
+    /// Makes a definition as `--define` does: `name(options) body`, with or without a `%` before it. Messages are among
+    /// [`Self::take_diagnostics`]; says whether it worked.
+    pub fn define_text(&mut self, text: &str, level: Level, place: &Place) -> bool {
+        self.begin(place);
+        self.engine.define_text(text.strip_prefix('%').unwrap_or(text), level)
     }
 
     /// Evaluates what follows `%if` or `%elif`: macros are expanded and the expression is evaluated as rpm does.

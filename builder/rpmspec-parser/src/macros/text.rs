@@ -26,6 +26,11 @@ pub(super) fn shrink(text: &str) -> String {
     words.join(" ")
 }
 
+/// A text as one word of the shell.
+pub(super) fn shell_quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// The path of a URL; a text that is no URL is a path already.
 pub(super) fn url_path(text: &str) -> &str {
     let schemes = ["file://", "ftp://", "hkp://", "http://", "https://"];

@@ -8,6 +8,7 @@ use super::{base64, pattern, time};
 use crate::macros::Level;
 use crate::macros::engine::Engine;
 use crate::macros::scan::{join_quoted, split_arguments};
+use crate::macros::text::shell_quote;
 use crate::macros::version::Version;
 
 /// Results, or what `error` says.
@@ -85,9 +86,8 @@ impl Engine<'_> {
     pub(super) fn answer(&self, lua: &Lua, function: &str, values: &MultiValue) -> mlua::Result<MultiValue> {
         let arguments = Arguments { function, values };
         let answer = match function {
-            "access" | "getenv" | "read" | "shell" | "system" | "execute" | "echo" | "time" | "date" => {
-                self.answer_of_world(lua, &arguments)
-            }
+            "access" | "getenv" | "putenv" | "setenv" | "unsetenv" | "read" | "shell" | "system" | "execute"
+            | "echo" | "time" | "date" => self.answer_of_world(lua, &arguments),
             "b64encode" | "b64decode" | "splitargs" | "unsplitargs" | "vercmp" | "compare" | "parse_version"
             | "pattern" => self.answer_of_text(lua, &arguments),
             _ => self.answer_of_macros(lua, &arguments),
@@ -274,14 +274,36 @@ impl Engine<'_> {
                 if self.world.exists(Path::new(&arguments.text(0)?)) {
                     vec![Value::Number(0.0)]
                 } else {
-                    let words = format!("{}: No such file or directory", arguments.text(0)?);
-                    vec![Value::Nil, Value::String(lua.create_string(words)?), Value::Number(2.0)]
+                    // rpm takes the result of access(2), -1, for the number of an error.
+                    let words = format!("{}: Unknown error -1", arguments.text(0)?);
+                    vec![Value::Nil, Value::String(lua.create_string(words)?), Value::Number(-1.0)]
                 }
             }
-            "getenv" => match self.world.environment(&arguments.text(0)?) {
+            "getenv" => match self.variable(&arguments.text(0)?) {
                 Some(value) => vec![Value::String(lua.create_string(value)?)],
                 None => vec![Value::Nil],
             },
+            "putenv" => {
+                let text = arguments.text(0)?;
+                let (name, value) = match text.split_once('=') {
+                    Some((name, value)) => (name, Some(value.to_owned())),
+                    None => (&*text, None),
+                };
+                self.set_variable(name, value)?;
+                vec![Value::Number(0.0)]
+            }
+            "setenv" => {
+                let name = arguments.text(0)?;
+                let keep = matches!(arguments.get(2), Some(Value::Boolean(false)));
+                if !keep || self.variable(&name).is_none() {
+                    self.set_variable(&name, Some(arguments.text(1)?))?;
+                }
+                vec![Value::Number(0.0)]
+            }
+            "unsetenv" => {
+                self.set_variable(&arguments.text(0)?, None)?;
+                Vec::new()
+            }
             "read" => {
                 let path = arguments.text(0)?;
                 let content = self.world.read_file(Path::new(&path)).map_err(|error| format!("{path}: {error}"))?;
@@ -289,7 +311,7 @@ impl Engine<'_> {
             }
             "shell" => {
                 let command = arguments.text(0)?;
-                let output = self.world.shell(&command).map_err(|error| format!("{command}: {error}"))?;
+                let output = self.shell_output(&command).map_err(|error| format!("{command}: {error}"))?;
                 vec![Value::String(lua.create_string(output)?)]
             }
             "system" => {
@@ -303,7 +325,7 @@ impl Engine<'_> {
             "execute" => {
                 let mut words = Vec::new();
                 for index in 0..arguments.values.len() {
-                    words.push(format!("'{}'", arguments.text(index)?.replace('\'', r"'\''")));
+                    words.push(shell_quote(&arguments.text(index)?));
                 }
                 if words.is_empty() {
                     arguments.text(0)?;
@@ -311,9 +333,10 @@ impl Engine<'_> {
                 match self.status_of(&words.join(" "))? {
                     0 => vec![Value::Number(0.0)],
                     status => {
-                        // rpm gives the status as wait(2) has it, and the words of an unrelated error number.
-                        let words = lua.create_string(format!("exit status {status}"))?;
-                        vec![Value::Nil, Value::String(words), Value::Number((status << 8) as f64)]
+                        // rpm takes the status as wait(2) has it for the number of an error.
+                        let status = status << 8;
+                        let words = lua.create_string(format!("Unknown error {status}"))?;
+                        vec![Value::Nil, Value::String(words), Value::Number(status as f64)]
                     }
                 }
             }
@@ -358,10 +381,22 @@ impl Engine<'_> {
         })
     }
 
+    /// Sets or, without a value, unsets a variable for this engine and the commands it runs.
+    fn set_variable(&self, name: &str, value: Option<String>) -> Result<(), Refusal> {
+        let mut bytes = name.bytes();
+        let legal = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !legal {
+            return Err(format!("'{name}' is no name of a variable").into());
+        }
+        self.environment.borrow_mut().insert(name.to_owned(), value);
+        Ok(())
+    }
+
     /// Runs a command whose output goes where rpm's own errors go, and returns its exit status.
     fn status_of(&self, command: &str) -> Result<i64, Refusal> {
         let wrapped = format!("{{ {command}\n}} >&2; echo $?");
-        let output = self.world.shell(&wrapped).map_err(|error| format!("{command}: {error}"))?;
+        let output = self.shell_output(&wrapped).map_err(|error| format!("{command}: {error}"))?;
         let text = String::from_utf8_lossy(&output);
         text.trim().parse().map_err(|_| Refusal::Words(format!("{command}: no exit status")))
     }

@@ -107,13 +107,19 @@ impl LuaState {
         bridge.set("config_directory", config_directory)?;
         let budget = Arc::clone(&self.budget);
         bridge.set("exhausted", lua.create_function(move |_, ()| Ok(budget.exhausted.load(Ordering::Relaxed)))?)?;
+        let budget = Arc::clone(&self.budget);
+        bridge.set(
+            "collected",
+            lua.create_function(move |lua, ()| {
+                budget.take(u64::try_from(lua.used_memory() / limits::LUA_COPY).unwrap_or(u64::MAX));
+                Ok(())
+            })?,
+        )?;
         lua.load(include_str!("prelude.lua")).set_name("=rpm").set_mode(ChunkMode::Text).call::<()>(&bridge)?;
         let budget = Arc::clone(&self.budget);
         let triggers = HookTriggers::new().every_nth_instruction(limits::LUA_INTERVAL);
-        lua.set_global_hook(triggers, move |lua, _| {
-            // An instruction that copies a large string takes long: memory in use counts too.
-            let memory = u64::try_from(lua.used_memory() / limits::LUA_COPY).unwrap_or(u64::MAX);
-            if budget.take(u64::from(limits::LUA_INTERVAL).saturating_add(memory)) {
+        lua.set_global_hook(triggers, move |_, _| {
+            if budget.take(u64::from(limits::LUA_INTERVAL)) {
                 Ok(VmState::Continue)
             } else {
                 Err(mlua::Error::runtime("lua script takes too long"))

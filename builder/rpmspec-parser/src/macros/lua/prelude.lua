@@ -59,6 +59,17 @@ function coroutine.close(...)
     return guarded(close(...))
 end
 
+-- Each collection of garbage is paid for: an instruction that copies a large text takes long but counts as one.
+local function watch()
+    setmetatable({}, {
+        __gc = function()
+            bridge.collected()
+            watch()
+        end,
+    })
+end
+watch()
+
 -- What loops in C without end is bounded here.
 function string.rep(text, count, separator)
     if text == "" and (separator == nil or separator == "") then
@@ -262,13 +273,13 @@ macros = setmetatable({}, {
 
 -- posix
 
-posix = exports({ "access", "getenv" })
+posix = exports({ "access", "getenv", "putenv", "setenv", "unsetenv" })
 posix.version = "posix library for Lua"
 for _, name in ipairs({
     "chdir", "chmod", "chown", "ctermid", "dir", "errno", "exec", "files", "fork", "getcwd", "getgroup", "getlogin",
-    "getpasswd", "getprocessid", "kill", "link", "mkdir", "mkfifo", "mkstemp", "pathconf", "putenv", "readlink",
-    "rmdir", "setenv", "setgid", "setuid", "sleep", "stat", "symlink", "sysconf", "times", "ttyname", "umask",
-    "uname", "unlink", "unsetenv", "utime", "wait",
+    "getpasswd", "getprocessid", "kill", "link", "mkdir", "mkfifo", "mkstemp", "pathconf", "readlink",
+    "rmdir", "setgid", "setuid", "sleep", "stat", "symlink", "sysconf", "times", "ttyname", "umask",
+    "uname", "unlink", "utime", "wait",
 }) do
     posix[name] = refuse("posix." .. name)
 end
@@ -493,7 +504,7 @@ end
 
 package = { loaded = { _G = _G, string = string, table = table, math = math, rpm = rpm, posix = posix, os = os,
     io = io, coroutine = coroutine, utf8 = utf8 }, preload = {}, cpath = "", config = "/\n;\n?\n!\n-\n" }
-package.path = bridge.config_directory .. "/lua/?.lua"
+package.path = bridge.config_directory .. "//lua/?.lua"
 
 local function compile(path, content)
     return load(content, "@" .. path, "t")
@@ -505,7 +516,7 @@ function _G.require(name)
         return loaded
     end
     local loader, from = package.preload[name], ":preload:"
-    local tried = {}
+    local tried = { "\n\tno field package.preload['" .. name .. "']" }
     if not loader then
         for template in gmatch(package.path, "[^;]+") do
             local path = gsub(template, "%?", (gsub(gsub(name, "%.", "/"), "%%", "%%%%")))
@@ -553,8 +564,11 @@ end
 -- What the host calls: each returns true and a text, or false and a message.
 
 local function message_of(value)
-    if type(value) == "string" or type(value) == "number" or type(value) == "userdata" then
+    if type(value) == "string" or type(value) == "number" then
         return tostring(value)
+    elseif type(value) == "userdata" then
+        -- The host's own errors have a kind before and a stack trace behind.
+        return (gsub(gsub(tostring(value), "^runtime error: ", ""), "\nstack traceback:.*", ""))
     end
     return "(null)"
 end
