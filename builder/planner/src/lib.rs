@@ -27,6 +27,9 @@ pub mod queue;
 pub mod solve;
 pub mod universe;
 
+#[cfg(test)]
+mod testing;
+
 pub use cycle::{Cycle, CycleStep};
 pub use explain::{Explanation, Rejected, Unmet};
 pub use graph::{

@@ -339,3 +339,6 @@ pub(crate) fn required_place(statement: &Statement) -> Option<usize> {
         StatementKind::Conflicts(_) | StatementKind::Obsoletes(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
