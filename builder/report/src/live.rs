@@ -87,7 +87,9 @@ impl LiveState {
                 format!(" · {} {} {}", harmless(&job.nevr), harmless(&job.phase), duration(now - job.phase_since))
             });
             let left = self.tally.estimate(self.jobs);
-            let left = left.map(|seconds| format!(", about {} left", duration(seconds))).unwrap_or_default();
+            // A guess with decimals would look like knowledge.
+            let left = left.map(|seconds| format!(", about {} left", duration(seconds.ceil().max(10.0))));
+            let left = left.unwrap_or_default();
             let rest = format!(
                 "[{since}] {}/{}: {} running, {} failed{left}{}",
                 counts.run(),
@@ -162,6 +164,7 @@ impl LiveLine {
         let mut shared = lock(&self.shared);
         shared.anchor = (Instant::now(), event.elapsed);
         shared.state.event(event);
+        shared.draw(&self.bar);
     }
 
     /// Runs `print` while the line is off the screen.
