@@ -9,10 +9,10 @@
 pub mod apt;
 pub mod buildroot;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod error;
 pub mod host;
+pub mod runner;
 pub mod seeds;
 pub mod sources;
-pub mod commands;
-pub mod runner;

@@ -202,7 +202,11 @@ impl<'a> Fetcher<'a> {
         }
         for origin in self.candidates(request) {
             match self.take_from(&origin, request, sha512)? {
-                Ok(found) => return Ok(found),
+                Ok(found) => {
+                    // Whoever waits on it, or makes it anew, looks into the cache first.
+                    drop(fs::remove_file(&lock_path));
+                    return Ok(found);
+                }
                 Err(reason) => attempts.push(Attempt { origin: origin.to_string(), reason }),
             }
         }

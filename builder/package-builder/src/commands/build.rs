@@ -1,0 +1,199 @@
+//! `build`, which is also `-i`: plan, fetch, build, publish, and the summary.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use planner::Plan;
+use report::{EventKind, Everyone, Json, Recorder};
+use sandbox::linux::LinuxSandbox;
+use sandbox::{Sandbox, SandboxError};
+use tokio::runtime::Runtime;
+
+use crate::buildroot::{self, BaseLayer, BaseProgress};
+use crate::cli::{BuildArgs, SandboxChoice};
+use crate::config::Settings;
+use crate::error::{CommandError, ErrorKind, IoContext};
+use crate::host::{Layout, OutputLock};
+use crate::runner::{
+    Events, Planning, RunEnd, RunOptions, blocked_targets, emit_plan, fetch_sources, new_run_id, num_cpus, run_plan,
+};
+
+pub(super) fn run(settings: Settings, arguments: &BuildArgs) -> Result<(), CommandError> {
+    if arguments.targets.names.is_empty() && !arguments.targets.all {
+        return Err(CommandError::usage("no package is named").hint("name packages, or say `--all`"));
+    }
+    let layout = Layout::new(&settings.output);
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let _lock = OutputLock::take(&layout, &command)?;
+    let runtime = runtime()?;
+    let sandbox = runtime.block_on(choose_sandbox(arguments.sandbox))?;
+    let id = new_run_id();
+    let folder = layout.run(&id);
+    std::fs::create_dir_all(&folder).doing("create", &folder)?;
+    let reporters = Everyone::default().and(Recorder::append_to(&folder.join("events.jsonl")));
+    let reporters =
+        if arguments.json { reporters.and(Json::new(std::io::stdout())) } else { reporters.and(super::terminal()) };
+    let events = Arc::new(Events::new(id, reporters));
+    let jobs = arguments.jobs.map_or_else(num_cpus, std::num::NonZeroUsize::get);
+    events.emit(EventKind::RunStarted {
+        command,
+        tree: settings.tree.display().to_string(),
+        jobs,
+        sandbox: sandbox.name().to_owned(),
+    });
+    let outcome = build(settings, arguments, jobs, &runtime, &sandbox, &events);
+    events.finish();
+    outcome
+}
+
+fn build(
+    settings: Settings,
+    arguments: &BuildArgs,
+    jobs: usize,
+    runtime: &Runtime,
+    sandbox: &Arc<dyn Sandbox>,
+    events: &Arc<Events>,
+) -> Result<(), CommandError> {
+    let layout = Layout::new(&settings.output);
+    let mut planning = Planning::new(settings, events)?;
+    planning.show_broken(events);
+    let plan = planning.plan(&arguments.targets, arguments.force)?;
+    write_plan(&plan, &layout.run(events.run()).join("plan.json"))?;
+    emit_plan(&plan, events);
+    let mut end = RunEnd::default();
+    if !plan.stale.is_empty() {
+        // Sources come while the base layer is made: one waits for the network, the other for the disk.
+        let (layer, sources) = std::thread::scope(|scope| {
+            let fetching = scope.spawn(|| fetch_sources(&planning, &plan, events));
+            let layer = runtime.block_on(base_layer(&planning, &**sandbox, events));
+            (layer, fetching.join())
+        });
+        let sources = sources.map_err(|_| CommandError::infrastructure("fetching sources broke off"))??;
+        let options = RunOptions {
+            jobs,
+            fail_fast: arguments.fail_fast,
+            check: !arguments.nocheck,
+            timeout: Duration::from_secs(arguments.timeout.saturating_mul(60)),
+        };
+        let layer = layer?.directory;
+        end =
+            runtime.block_on(run_plan(&mut planning, &plan, &sources, layer, Arc::clone(sandbox), &options, events))?;
+    }
+    finish(&planning, &plan, arguments, end, events)
+}
+
+/// Says how the run ended, and turns it into the command's end.
+fn finish(
+    planning: &Planning,
+    plan: &Plan,
+    arguments: &BuildArgs,
+    end: RunEnd,
+    events: &Events,
+) -> Result<(), CommandError> {
+    let counts = events.counts();
+    let good = !end.interrupted && counts.failed == 0 && counts.blocked == 0;
+    let repository = Layout::new(&planning.settings.output).repository();
+    let repository = repository.exists().then(|| repository.display().to_string());
+    let install = repository.as_ref().filter(|_| good && !arguments.targets.all).map(|repository| {
+        let name = planning.settings.file.distribution.name.to_lowercase();
+        let packages = arguments.targets.names.join(" ");
+        format!("dnf --repofrompath={name},{repository} --repo={name} --nogpgcheck install {packages}")
+    });
+    events.emit(EventKind::RunFinished {
+        counts,
+        interrupted: end.interrupted,
+        repository,
+        install,
+        seconds: events.elapsed(),
+    });
+    if end.interrupted {
+        return Err(CommandError::new(ErrorKind::Interrupted, "interrupted")
+            .hint("the same command goes on where this one stopped"));
+    }
+    if let Some(error) = blocked_targets(plan) {
+        return Err(error);
+    }
+    if end.infrastructure {
+        return Err(CommandError::infrastructure("some builds could not be run"));
+    }
+    if counts.failed > 0 {
+        return Err(CommandError::new(
+            ErrorKind::BuildFailed,
+            format!("{} of {} failed", counts.failed, counts.planned),
+        ));
+    }
+    if arguments.targets.all && !planning.broken.is_empty() {
+        let names: Vec<_> = planning.broken.iter().map(|spec| spec.name.as_str()).collect();
+        return Err(CommandError::input(format!("broken specs were left out: {}", names.join(", "))));
+    }
+    Ok(())
+}
+
+async fn base_layer(planning: &Planning, sandbox: &dyn Sandbox, events: &Events) -> Result<BaseLayer, CommandError> {
+    let started = Instant::now();
+    let rpms: Vec<_> = planning.base.iter().map(|index| &planning.seeds[*index]).collect();
+    let progress = |progress: BaseProgress| {
+        let (doing, total) = match progress {
+            BaseProgress::Unpacking { packages } => ("unpacking", packages),
+            BaseProgress::Installing { packages } => ("installing", packages),
+            BaseProgress::Ready { .. } => return,
+        };
+        let (name, doing, total) =
+            ("base layer".to_owned(), doing.to_owned(), Some(total as u64).filter(|total| *total > 0));
+        events.emit(EventKind::SeedProgress { name, doing, done: 0, total });
+    };
+    let layer = buildroot::prepare_base(&rpms, &planning.settings.cache, sandbox, &progress)
+        .await
+        .map_err(|error| CommandError::infrastructure(format!("base layer: {error}")))?;
+    events.emit(EventKind::BaseReady { digest: layer.digest.clone(), seconds: started.elapsed().as_secs_f64() });
+    Ok(layer)
+}
+
+fn write_plan(plan: &Plan, path: &Path) -> Result<(), CommandError> {
+    let text =
+        serde_json::to_vec_pretty(plan).map_err(|error| CommandError::infrastructure(format!("no JSON: {error}")))?;
+    std::fs::write(path, text).doing("write", path)
+}
+
+/// The runtime that waits for processes and engines.
+pub(super) fn runtime() -> Result<Runtime, CommandError> {
+    Runtime::new().map_err(|error| CommandError::infrastructure(format!("no threads can be started: {error}")))
+}
+
+/// The sandbox of a choice; `auto` is [`choose_sandbox`]'s business and means `linux` here.
+pub(super) fn sandbox_of(choice: SandboxChoice) -> Result<Arc<dyn Sandbox>, SandboxError> {
+    Ok(match choice {
+        SandboxChoice::Docker => {
+            return Err(SandboxError::Unavailable {
+                reason: "builds cannot run in Docker yet".to_owned(),
+                hint: "use `--sandbox linux`".to_owned(),
+            });
+        }
+        SandboxChoice::Linux | SandboxChoice::Auto => Arc::new(LinuxSandbox::new()),
+    })
+}
+
+async fn choose_sandbox(choice: SandboxChoice) -> Result<Arc<dyn Sandbox>, CommandError> {
+    let candidates: &[SandboxChoice] = match choice {
+        SandboxChoice::Auto => &[SandboxChoice::Docker, SandboxChoice::Linux],
+        SandboxChoice::Docker => &[SandboxChoice::Docker],
+        SandboxChoice::Linux => &[SandboxChoice::Linux],
+    };
+    let mut failure = CommandError::infrastructure("nothing can be built here: no sandbox works");
+    for candidate in candidates {
+        let checked = match sandbox_of(*candidate) {
+            Ok(sandbox) => sandbox.check().await.map(|()| sandbox),
+            Err(error) => Err(error),
+        };
+        match checked {
+            Ok(sandbox) => return Ok(sandbox),
+            Err(SandboxError::Unavailable { reason, hint }) => {
+                failure.message.push_str(&format!("\n  {candidate:?}: {reason}"));
+                failure = failure.hint(hint);
+            }
+            Err(error) => failure.message.push_str(&format!("\n  {candidate:?}: {error}")),
+        }
+    }
+    Err(failure)
+}

@@ -1,0 +1,33 @@
+//! `fetch`: sources, verified, ahead of need; `--lock` writes their checksums.
+
+use crate::cli::FetchArgs;
+use crate::config::Settings;
+use crate::error::CommandError;
+use crate::runner::{Planning, fetch_of, fetch_settings};
+use crate::sources::lock;
+
+pub(super) fn run(settings: Settings, arguments: &FetchArgs) -> Result<(), CommandError> {
+    let events = super::shown_events("fetch");
+    let planning = Planning::new(settings, &events)?;
+    planning.show_broken(&events);
+    let plan = planning.plan(&arguments.targets, false)?;
+    if arguments.lock {
+        for name in &plan.targets {
+            let spec = &planning.specs[name];
+            let path = spec.path.with_file_name("sources");
+            let outcome =
+                lock(&path, &planning.inputs[name].requests, &fetch_settings(&planning), &|event| events.emit(event))
+                    .map_err(|errors| {
+                    CommandError::input(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+                })?;
+            super::print_data(format!("{name}: {} written to {}\n", outcome.added.len(), path.display()).as_bytes())?;
+        }
+        events.finish();
+        return Ok(());
+    }
+    let names: Vec<&str> = plan.order.iter().map(String::as_str).collect();
+    let fetched = fetch_of(&planning, &names, &events);
+    events.finish();
+    let failed: Vec<_> = fetched.values().filter_map(|outcome| outcome.as_ref().err().cloned()).collect();
+    if failed.is_empty() { Ok(()) } else { Err(CommandError::input(failed.join("\n"))) }
+}

@@ -1,0 +1,60 @@
+//! `plan`: what would be built, in order, and why.
+
+use std::fmt::Write;
+
+use planner::Plan;
+
+use crate::cli::PlanArgs;
+use crate::config::Settings;
+use crate::error::CommandError;
+use crate::runner::{Planning, blocked_targets};
+
+pub(super) fn run(settings: Settings, arguments: &PlanArgs) -> Result<(), CommandError> {
+    let events = super::shown_events("plan");
+    let planning = Planning::new(settings, &events)?;
+    planning.show_broken(&events);
+    let plan = planning.plan(&arguments.targets, arguments.force)?;
+    events.finish();
+    if arguments.json {
+        super::print_json(&plan)?;
+    } else {
+        super::print_data(table(&plan).as_bytes())?;
+    }
+    blocked_targets(&plan).map_or(Ok(()), Err)
+}
+
+/// The plan as text: what is built in order, with reasons, then the counts.
+fn table(plan: &Plan) -> String {
+    let width = plan.stale.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let digits = plan.stale.len().to_string().len();
+    let mut text = String::new();
+    for (number, (name, reason)) in plan.stale.iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{:>digits$}  {name:width$}  {reason}", number + 1);
+    }
+    let _ = writeln!(text, "{} to build, {} fresh, {} blocked", plan.stale.len(), plan.fresh.len(), plan.blocked.len());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use planner::StaleReason;
+
+    use super::*;
+
+    #[test]
+    fn the_table_shows_order_and_reasons() {
+        let plan = Plan {
+            stale: vec![
+                ("oniguruma".to_owned(), StaleReason::NeverBuilt),
+                ("jq".to_owned(), StaleReason::DependencyStale { name: "oniguruma".to_owned() }),
+            ],
+            fresh: vec!["make".to_owned()],
+            ..Plan::default()
+        };
+        assert_eq!(
+            table(&plan),
+            "1  oniguruma  never built\n2  jq         oniguruma is to be built\n2 to build, 1 fresh, 0 blocked\n"
+        );
+    }
+}

@@ -1,0 +1,388 @@
+//! The dispatcher: owns the queue, what is published and what is known; the only one that changes them.
+//!
+//! Executors are tasks that build one job each and send one message back. A job's RPMs are published before
+//! anything that needs them is started. The first Ctrl-C lets running jobs finish and starts no more; the second
+//! ends them. Both leave a state from which the same command goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use planner::{JobId, Outcome, Plan, Queue};
+use report::{EventKind, TimeLimit, Verdict};
+use repository::{Change, read_rpm};
+use sandbox::{ExecStatus, Sandbox};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::error::CommandError;
+use crate::host::Layout;
+
+use super::events::Events;
+use super::inputs::FetchedSources;
+use super::job::{JobEnd, JobError, JobOrder, JobReport, run_job};
+use super::planning::Planning;
+use super::prepare::{Prepared, prepare_job};
+use super::state::BuiltPackage;
+
+/// How a run goes about its plan.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Builds at once.
+    pub jobs: usize,
+    /// Stop at the first failure.
+    pub fail_fast: bool,
+    /// Whether `%check` runs.
+    pub check: bool,
+    /// Longest time of one build.
+    pub timeout: Duration,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunEnd {
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+    /// Whether the machine failed, not a package.
+    pub infrastructure: bool,
+}
+
+/// What an executor sends back.
+struct Finished {
+    id: JobId,
+    prepared: Prepared,
+    seconds: f64,
+    outcome: Result<JobReport, JobError>,
+}
+
+/// Runs a plan to its end.
+///
+/// # Errors
+/// Publishing or recording the state failed: the repository is as it was, and nothing more can be done.
+pub async fn run(
+    planning: &mut Planning,
+    plan: &Plan,
+    sources: &FetchedSources,
+    layer: PathBuf,
+    sandbox: Arc<dyn Sandbox>,
+    options: &RunOptions,
+    events: &Arc<Events>,
+) -> Result<RunEnd, CommandError> {
+    let layout = Layout::new(&planning.settings.output);
+    let mut dispatcher = Dispatcher {
+        queue: Queue::new(plan, &planning.graph, &planning.state.durations()),
+        work: layout.work().join(events.run()),
+        layout,
+        planning,
+        sources,
+        layer,
+        sandbox,
+        options,
+        events,
+        forced: plan
+            .stale
+            .iter()
+            .filter(|(_, reason)| matches!(reason, planner::StaleReason::Forced))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        running: JoinSet::new(),
+        end: RunEnd::default(),
+        stopping: false,
+    };
+    let outcome = dispatcher.run().await;
+    // Aborted jobs drop their sessions, which ends whatever ran in them.
+    dispatcher.running.shutdown().await;
+    if let Err(error) = std::fs::remove_dir_all(&dispatcher.work)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        events.emit(EventKind::Diagnostic {
+            text: format!("warning: cannot remove `{}`: {error}", dispatcher.work.display()),
+        });
+    }
+    outcome.map(|()| dispatcher.end)
+}
+
+struct Dispatcher<'a> {
+    queue: Queue,
+    layout: Layout,
+    work: PathBuf,
+    planning: &'a mut Planning,
+    sources: &'a FetchedSources,
+    layer: PathBuf,
+    sandbox: Arc<dyn Sandbox>,
+    options: &'a RunOptions,
+    events: &'a Arc<Events>,
+    forced: BTreeSet<String>,
+    running: JoinSet<()>,
+    end: RunEnd,
+    stopping: bool,
+}
+
+impl Dispatcher<'_> {
+    async fn run(&mut self) -> Result<(), CommandError> {
+        let (sender, mut messages) = mpsc::unbounded_channel();
+        let mut running = 0;
+        loop {
+            while !self.stopping && running < self.options.jobs {
+                let Some(id) = self.queue.next_ready() else { break };
+                if self.start(id, &sender)? {
+                    running += 1;
+                }
+            }
+            if running == 0 && (self.stopping || self.queue.is_done()) {
+                return Ok(());
+            }
+            tokio::select! {
+                Some(finished) = messages.recv() => {
+                    running -= 1;
+                    self.finish(finished)?;
+                }
+                _ = tokio::signal::ctrl_c() => {
+                    if self.stopping {
+                        return Ok(());
+                    }
+                    self.stopping = true;
+                    self.end.interrupted = true;
+                    self.events.emit(EventKind::Diagnostic {
+                        text: format!("interrupted: finishing {running} running, starting no more; Ctrl-C again stops at once"),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Starts a job. Returns whether one is running now: a job whose key turns out to be known, or that cannot
+    /// be prepared, ends here.
+    fn start(&mut self, id: JobId, sender: &mpsc::UnboundedSender<Finished>) -> Result<bool, CommandError> {
+        let nevr = self.nevr(&id);
+        let sources = match self.sources.get(&id.0) {
+            Some(Ok(sources)) => sources.clone(),
+            Some(Err(reason)) => return self.give_up(&id, &nevr, Verdict::Infrastructure { reason: reason.clone() }),
+            None => Vec::new(),
+        };
+        let prepared = match prepare_job(self.planning, &id.0) {
+            Ok(prepared) => prepared,
+            Err(reason) => return self.give_up(&id, &nevr, Verdict::Unresolvable { reason }),
+        };
+        let known = self.planning.state.packages.get(&id.0);
+        let same = known.is_some_and(|built| built.known.key == prepared.known.key && self.is_published(built));
+        if same && !self.forced.contains(&id.0) {
+            self.report(&id, &nevr, Verdict::Unchanged, None, (0.0, 0.0), None, Vec::new());
+            self.release(&id, Outcome::Done);
+            return Ok(false);
+        }
+        self.events.emit(EventKind::JobStarted { package: id.0.clone(), nevr });
+        let order = JobOrder {
+            package: id.0.clone(),
+            spec: self.planning.specs[&id.0].path.clone(),
+            sources,
+            install: prepared.install.clone(),
+            layer: self.layer.clone(),
+            work: self.work.join(&id.0),
+            logs: self.layout.logs(self.events.run(), &id.0),
+            defines: self.planning.defines.clone(),
+            cpus: (num_cpus() / self.options.jobs).max(1),
+            check: self.options.check,
+            timeout: self.options.timeout,
+        };
+        let (sandbox, events, sender) = (Arc::clone(&self.sandbox), Arc::clone(self.events), sender.clone());
+        self.running.spawn(async move {
+            let started = Instant::now();
+            let package = order.package.clone();
+            let on_phase = move |phase: &str| {
+                events.emit(EventKind::JobPhase { package: package.clone(), phase: section(phase) });
+            };
+            let outcome = run_job(&order, &sandbox, &on_phase).await;
+            // The dispatcher only goes away when the run is being stopped; then nobody needs the message.
+            let _ = sender.send(Finished { id, prepared, seconds: started.elapsed().as_secs_f64(), outcome });
+        });
+        Ok(true)
+    }
+
+    fn finish(&mut self, finished: Finished) -> Result<(), CommandError> {
+        let Finished { id, prepared, seconds, outcome } = finished;
+        let nevr = self.nevr(&id);
+        let report = match outcome {
+            Ok(report) => report,
+            Err(error) => {
+                self.end.infrastructure = true;
+                self.give_up(&id, &nevr, Verdict::Infrastructure { reason: error.to_string() })?;
+                return Ok(());
+            }
+        };
+        if let Some(error) = &report.log_error {
+            self.events
+                .emit(EventKind::Diagnostic { text: format!("warning: the log of `{}` is not whole: {error}", id.0) });
+        }
+        let log = report.log.display().to_string();
+        match report.end {
+            JobEnd::Failed { phase, status, tail } => {
+                let own = seconds - report.rpmbuild.as_secs_f64();
+                let verdict = self.verdict_of(&phase, status);
+                self.report(&id, &nevr, verdict, cause_of(&tail), (seconds, own), Some(log), Vec::new());
+                self.release(&id, Outcome::Failed);
+            }
+            JobEnd::Built(files) => {
+                let published = Instant::now();
+                let (verdict, rpms) = self.publish(&id, prepared, &files, report.rpmbuild.as_secs_f64())?;
+                let seconds = seconds + published.elapsed().as_secs_f64();
+                let own = seconds - report.rpmbuild.as_secs_f64();
+                self.report(&id, &nevr, verdict, None, (seconds, own), Some(log), rpms);
+                self.release(&id, Outcome::Done);
+            }
+        }
+        let work = self.work.join(&id.0);
+        if let Err(error) = std::fs::remove_dir_all(&work) {
+            self.events
+                .emit(EventKind::Diagnostic { text: format!("warning: cannot remove `{}`: {error}", work.display()) });
+        }
+        Ok(())
+    }
+
+    /// Publishes what a build gave, unless it is what is published already, and records its key.
+    fn publish(
+        &mut self,
+        id: &JobId,
+        prepared: Prepared,
+        files: &[PathBuf],
+        seconds: f64,
+    ) -> Result<(Verdict, Vec<String>), CommandError> {
+        let trouble = |error: repository::RepositoryError| CommandError::infrastructure(error.to_string());
+        let mut rpms = BTreeMap::new();
+        for file in files {
+            let rpm = read_rpm(file).map_err(trouble)?;
+            if !rpm.is_source {
+                rpms.insert(rpm.metadata.nevra.to_string(), rpm.identity.clone());
+            }
+        }
+        let before = self.planning.state.packages.get(&id.0);
+        let unchanged = before.is_some_and(|built| built.rpms == rpms && self.is_published(built));
+        let mut added = Vec::new();
+        if !unchanged {
+            let change = Change { add: files.to_vec(), remove: BTreeSet::from([id.0.clone()]) };
+            let generation = self.planning.generations.publish(&change).map_err(trouble)?;
+            added = files.iter().filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned())).collect();
+            self.events.emit(EventKind::Published { generation: generation.number(), added: added.clone() });
+            self.planning.set_published(generation);
+        }
+        let built = BuiltPackage { known: prepared.known, rpms, seconds, unchecked: !self.options.check };
+        self.planning.state.packages.insert(id.0.clone(), built);
+        self.planning.state.save(&self.layout.state())?;
+        Ok((if unchanged { Verdict::Unchanged } else { Verdict::Success }, added))
+    }
+
+    fn is_published(&self, built: &BuiltPackage) -> bool {
+        let published: BTreeSet<_> = self.planning.universe.published.iter().map(|rpm| rpm.nevra.to_string()).collect();
+        built.rpms.keys().all(|nevra| published.contains(nevra))
+    }
+
+    fn verdict_of(&self, phase: &str, status: ExecStatus) -> Verdict {
+        let phase = section(phase);
+        match status {
+            ExecStatus::TimedOut => Verdict::TimedOut { limit: TimeLimit::Total, phase },
+            ExecStatus::Idle => Verdict::TimedOut { limit: TimeLimit::Idle, phase },
+            ExecStatus::OutOfMemory => Verdict::OutOfMemory { phase },
+            ExecStatus::Exited(_) | ExecStatus::Signaled(_) if disk_is_full(self.layout.root()) => {
+                Verdict::OutOfDisk { phase }
+            }
+            ExecStatus::Exited(_) | ExecStatus::Signaled(_) => Verdict::Failed { phase },
+        }
+    }
+
+    fn give_up(&mut self, id: &JobId, nevr: &str, verdict: Verdict) -> Result<bool, CommandError> {
+        self.report(id, nevr, verdict, None, (0.0, 0.0), None, Vec::new());
+        self.release(id, Outcome::Failed);
+        Ok(false)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one event, given once each")]
+    fn report(
+        &mut self,
+        id: &JobId,
+        nevr: &str,
+        verdict: Verdict,
+        cause: Option<String>,
+        (seconds, own_seconds): (f64, f64),
+        log: Option<String>,
+        rpms: Vec<String>,
+    ) {
+        if verdict.is_failure() && self.options.fail_fast {
+            self.stopping = true;
+        }
+        self.events.emit(EventKind::JobFinished {
+            package: id.0.clone(),
+            nevr: nevr.to_owned(),
+            verdict,
+            cause,
+            seconds,
+            own_seconds,
+            log,
+            rpms,
+        });
+    }
+
+    /// Tells the queue, and reports what can never start now.
+    fn release(&mut self, id: &JobId, outcome: Outcome) {
+        for blocked in self.queue.finish(id, outcome).blocked {
+            let nevr = self.nevr(&blocked);
+            let verdict = Verdict::BlockedBy { package: id.0.clone() };
+            self.report(&blocked, &nevr, verdict, None, (0.0, 0.0), None, Vec::new());
+        }
+    }
+
+    fn nevr(&self, id: &JobId) -> String {
+        self.planning.specs.get(&id.0).map(|spec| format!("{}-{}", id.0, spec.package.evr())).unwrap_or_default()
+    }
+}
+
+/// A phase as rpm's section, where it is one.
+fn section(phase: &str) -> String {
+    match phase {
+        "prep" | "generate_buildrequires" | "conf" | "build" | "install" | "check" | "clean" => format!("%{phase}"),
+        other => other.to_owned(),
+    }
+}
+
+/// The line of a failure's last output that says most: the first that names an error, else the last.
+fn cause_of(tail: &[String]) -> Option<String> {
+    let says = |line: &&String| {
+        let line = line.to_lowercase();
+        line.contains("error:")
+            || line.contains("fatal:")
+            || line.contains("no such file")
+            || line.contains("not found")
+    };
+    let noise = |line: &&String| line.starts_with("error: Bad exit status") || line.trim().is_empty();
+    tail.iter().filter(|line| !noise(line)).find(says).or_else(|| tail.iter().rfind(|line| !noise(line))).cloned()
+}
+
+/// Whether less than 16 MiB are left where builds write.
+fn disk_is_full(path: &std::path::Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < 16 << 20)
+}
+
+/// The CPUs this process may use.
+#[must_use]
+pub fn num_cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_the_line_that_names_an_error() {
+        let tail = [
+            "cc x.c",
+            "x.c:1:10: fatal error: y.h: No such file or directory",
+            "make: *** [x] Error 1",
+            "error: Bad exit status",
+        ];
+        let tail: Vec<_> = tail.map(str::to_owned).to_vec();
+        assert_eq!(cause_of(&tail).as_deref(), Some("x.c:1:10: fatal error: y.h: No such file or directory"));
+        assert_eq!(cause_of(&tail[..1]).as_deref(), Some("cc x.c"));
+        assert_eq!(cause_of(&[]), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! A job's logs: rpmbuild's output, split into a file a phase as it comes.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use sandbox::OutputSink;
+
+/// How many of the last lines are kept for the summary of a failure.
+const TAIL: usize = 40;
+
+/// Writes the output of a job to `<folder>/<phase>.log`, noticing rpm's phase marks.
+///
+/// A log that cannot be written must not fail a build: the first such error is kept and reported, the rest of
+/// the output of that phase is dropped.
+pub(super) struct PhaseLogs<'a> {
+    folder: PathBuf,
+    phase: String,
+    file: Option<BufWriter<File>>,
+    line: Vec<u8>,
+    tail: std::collections::VecDeque<String>,
+    on_phase: &'a (dyn Fn(&str) + Send + Sync),
+    /// The first error of writing a log.
+    pub(super) error: Option<std::io::Error>,
+}
+
+impl<'a> PhaseLogs<'a> {
+    /// Starts with the phase `phase`; `on_phase` is told of every one that follows.
+    pub(super) fn new(folder: &Path, phase: &str, on_phase: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
+        let mut logs = Self {
+            folder: folder.to_owned(),
+            phase: String::new(),
+            file: None,
+            line: Vec::new(),
+            tail: std::collections::VecDeque::new(),
+            on_phase,
+            error: std::fs::create_dir_all(folder).err(),
+        };
+        logs.enter(phase);
+        logs
+    }
+
+    /// Begins another phase.
+    pub(super) fn enter(&mut self, phase: &str) {
+        self.flush();
+        if self.phase == phase {
+            return;
+        }
+        phase.clone_into(&mut self.phase);
+        self.tail.clear();
+        match File::create(self.path()) {
+            Ok(file) => self.file = Some(BufWriter::new(file)),
+            Err(error) => {
+                self.file = None;
+                self.error.get_or_insert(error);
+            }
+        }
+        (self.on_phase)(phase);
+    }
+
+    /// The phase the output is in: `root`, `prep`, `build`, `install`, `check`, `package`.
+    #[must_use]
+    pub(super) fn phase(&self) -> &str {
+        &self.phase
+    }
+
+    /// The log of the current phase.
+    #[must_use]
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.phase))
+    }
+
+    /// The last lines of the current phase.
+    #[must_use]
+    pub(super) fn tail(&self) -> Vec<String> {
+        self.tail.iter().cloned().collect()
+    }
+
+    /// Writes what is held back.
+    pub(super) fn flush(&mut self) {
+        if !self.line.is_empty() {
+            self.end_line();
+        }
+        if let Some(Err(error)) = self.file.as_mut().map(BufWriter::flush) {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        if let Some(phase) = phase_of(&line) {
+            self.enter(phase);
+        }
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+        if let Some(Err(error)) = self.file.as_mut().map(|file| file.write_all(&line)) {
+            self.error.get_or_insert(error);
+            self.file = None;
+        }
+    }
+}
+
+impl OutputSink for PhaseLogs<'_> {
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                self.end_line();
+            }
+        }
+    }
+}
+
+/// The phase that rpmbuild's line begins, as it prints them: `Executing(%build): /bin/sh -e …`, and
+/// `Processing files: name-version` when it starts to package.
+fn phase_of(line: &[u8]) -> Option<&'static str> {
+    if line.starts_with(b"Processing files: ") {
+        return Some("package");
+    }
+    let name = line.strip_prefix(b"Executing(%")?;
+    let name = &name[..name.iter().position(|byte| *byte == b')')?];
+    Some(match name {
+        b"prep" => "prep",
+        b"conf" => "conf",
+        b"generate_buildrequires" => "generate_buildrequires",
+        b"build" => "build",
+        b"install" => "install",
+        b"check" => "check",
+        b"clean" | b"rmbuild" => "clean",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_goes_to_the_log_of_its_phase_however_it_is_cut() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let seen = std::sync::Mutex::new(Vec::new());
+        let on_phase = |phase: &str| seen.lock().expect("no other thread").push(phase.to_owned());
+        let mut logs = PhaseLogs::new(folder.path(), "root", &on_phase);
+        for piece in
+            ["inst", "alled\nExecuting(%bu", "ild): /bin/sh -e x\ncc a.c\nExecuting(%check): x\nok", "\nno end"]
+        {
+            logs.write(piece.as_bytes());
+        }
+        logs.flush();
+        assert_eq!(logs.tail(), ["Executing(%check): x", "ok", "no end"]);
+        let read = |phase: &str| std::fs::read_to_string(folder.path().join(format!("{phase}.log"))).expect("a log");
+        assert_eq!(read("root"), "installed\n");
+        assert_eq!(read("build"), "Executing(%build): /bin/sh -e x\ncc a.c\n");
+        assert_eq!(read("check"), "Executing(%check): x\nok\nno end");
+        assert_eq!(*seen.lock().expect("no other thread"), ["root", "build", "check"]);
+    }
+}

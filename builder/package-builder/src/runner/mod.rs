@@ -1,0 +1,20 @@
+//! Runs a plan: one dispatcher owns the state, executors run jobs and send messages.
+//!
+//! [`Planning`] is everything known before a run; [`run_plan`] takes it to its end.
+
+pub mod conventions;
+mod dispatcher;
+mod events;
+mod inputs;
+mod job;
+mod logs;
+mod planning;
+mod prepare;
+mod state;
+
+pub use dispatcher::{RunEnd, RunOptions, num_cpus, run as run_plan};
+pub use events::{Events, new_run_id};
+pub use inputs::{FetchedSources, Inputs, fetch_of, fetch_settings, fetch_sources};
+pub use job::{JobEnd, JobError, JobOrder, JobReport, run_job};
+pub use planning::{Planning, blocked_targets, emit_plan};
+pub use state::{BuiltPackage, State};

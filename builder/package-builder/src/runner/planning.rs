@@ -1,0 +1,325 @@
+//! From a tree on disk to a plan: seeds, macros, specs, sources' checksums, graph. What this gives is all that
+//! the verbs `plan`, `graph`, `fetch` and `build` start from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use planner::{
+    Blocker, BuildGraph, Circumstances, Index, InputDigest, PackageId, Plan, SeedPackage, Targets, TreePackage,
+    Universe,
+};
+use report::{EventKind, PackageReason};
+use repository::{Generation, Generations};
+use rpmspec_parser::rpm::{Dependency, Nevra, PackageMetadata};
+
+use crate::buildroot;
+use crate::cli::TargetArgs;
+use crate::config::Settings;
+use crate::error::{CommandError, ErrorKind};
+use crate::host::{BrokenSpec, Evaluated, HostWorld, Layout, evaluate_tree};
+use crate::seeds::{self, PrepareOptions, SeedProgress, SeedRpm, StageSettings};
+
+use super::conventions::{self, KEY_VERSION};
+use super::events::{Events, now_milliseconds};
+use super::inputs::Inputs;
+use super::state::State;
+
+/// A tree with everything that decisions about it need.
+pub struct Planning {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The stage that is built.
+    pub stage: StageSettings,
+    /// The RPMs of all seeds, in the order of [`Universe::seeds`].
+    pub seeds: Vec<SeedRpm>,
+    /// Indexes into `seeds`: what the base layer is made of.
+    pub base: Vec<usize>,
+    /// The specs that evaluate, by source package.
+    pub specs: BTreeMap<String, Evaluated>,
+    /// The specs that do not.
+    pub broken: Vec<BrokenSpec>,
+    /// What there is to resolve with.
+    pub universe: Universe,
+    /// Who needs whom.
+    pub graph: BuildGraph,
+    /// The published repository.
+    pub generations: Generations,
+    /// What is published now.
+    pub published: Option<Generation>,
+    /// What is known of earlier builds.
+    pub state: State,
+    /// Sources with their checksums, by source package.
+    pub inputs: BTreeMap<String, Inputs>,
+    /// Macros for evaluation and for rpmbuild alike.
+    pub defines: Vec<(String, String)>,
+}
+
+impl Planning {
+    /// Prepares the seeds, evaluates every spec and resolves every build root.
+    ///
+    /// # Errors
+    /// A setting, a stage file or a seed is broken. Broken specs are no error here.
+    pub fn new(settings: Settings, events: &Events) -> Result<Self, CommandError> {
+        let stages = seeds::read_stages(&settings.tree).map_err(|error| CommandError::input(error.to_string()))?;
+        let [stage] = stages.stages.as_slice() else {
+            return Err(CommandError::input(format!(
+                "`{}` defines {} stages; exactly one can be built so far",
+                settings.stages.display(),
+                stages.stages.len()
+            )));
+        };
+        let mut universe = Universe {
+            arch: settings.file.distribution.architecture.clone(),
+            prefer: settings.file.resolve.prefer.clone(),
+            base: parse_base(stage)?,
+            ..Universe::default()
+        };
+        let mut rpms = Vec::new();
+        for name in &stage.seeds {
+            let seed_settings =
+                stages.seeds.get(name).ok_or_else(|| CommandError::input(format!("no seed `{name}`")))?;
+            let seed = prepare_seed(name, seed_settings, &settings, events)?;
+            for rpm in seed.packages {
+                universe.seeds.push(SeedPackage { seed: name.clone(), metadata: rpm.metadata.clone() });
+                rpms.push(rpm);
+            }
+        }
+        let base = base_of(&universe)?;
+        let defines = conventions::defines(&settings);
+        let started = Instant::now();
+        let base_rpms: Vec<_> = base.iter().map(|index| &rpms[*index]).collect();
+        let mut context = buildroot::macro_context(&base_rpms, &settings.cache, &universe.arch)
+            .map_err(|error| CommandError::infrastructure(error.to_string()))?;
+        context.defines.extend(defines.iter().cloned());
+        let world = HostWorld::new(now_milliseconds() / 1000);
+        let (evaluated, broken) = evaluate_tree(&settings.tree, &settings.specs, &context, &world)?;
+        events.emit(EventKind::SpecsEvaluated {
+            count: evaluated.len() + broken.len(),
+            errors: broken.len(),
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        let layout = Layout::new(&settings.output);
+        let generations =
+            Generations::open(layout.root()).map_err(|error| CommandError::infrastructure(error.to_string()))?;
+        let published = generations.current();
+        universe.published = published_metadata(published.as_ref());
+        for spec in &evaluated {
+            universe.tree.push(TreePackage { source: spec.package.clone(), spec: spec.name.clone() });
+        }
+        let graph = planner::resolve(&universe);
+        let specs: BTreeMap<_, _> = evaluated.into_iter().map(|spec| (spec.package.name.clone(), spec)).collect();
+        let inputs = specs
+            .iter()
+            .map(|(name, spec)| Ok((name.clone(), Inputs::read(spec)?)))
+            .collect::<Result<_, CommandError>>()?;
+        let state = State::load(&layout.state())?;
+        Ok(Self {
+            stage: stage.clone(),
+            seeds: rpms,
+            settings,
+            base,
+            specs,
+            broken,
+            universe,
+            graph,
+            generations,
+            published,
+            state,
+            inputs,
+            defines,
+        })
+    }
+
+    /// The digest of the base layer, known before it is made.
+    #[must_use]
+    pub fn base_digest(&self) -> String {
+        let rpms: Vec<_> = self.base.iter().map(|index| &self.seeds[*index]).collect();
+        buildroot::base_digest(&rpms)
+    }
+
+    /// The identities of everything a build root can hold, by NEVRA. A seed's RPM is its content.
+    #[must_use]
+    pub fn identities(&self) -> BTreeMap<String, String> {
+        let seeds = self.seeds.iter().map(|rpm| (rpm.metadata.nevra.to_string(), rpm.sha256.clone()));
+        let published = self.published.iter().flat_map(Generation::packages).filter(|rpm| !rpm.is_source);
+        seeds.chain(published.map(|rpm| (rpm.metadata.nevra.to_string(), rpm.identity.clone()))).collect()
+    }
+
+    /// What decides besides the graph whether a build is known.
+    #[must_use]
+    pub fn circumstances(&self, forced: BTreeSet<String>) -> Circumstances {
+        Circumstances {
+            identities: self.identities(),
+            base_layer: self.base_digest(),
+            rpm_version: self.rpm_version(),
+            tool_key_version: KEY_VERSION,
+            extra: BTreeMap::new(),
+            forced,
+        }
+    }
+
+    /// The version of the rpm that builds: the base's `rpm-build`.
+    #[must_use]
+    pub fn rpm_version(&self) -> String {
+        let builder =
+            self.base.iter().map(|index| &self.seeds[*index].metadata.nevra).find(|nevra| nevra.name == "rpm-build");
+        builder.map(|nevra| nevra.evr.to_string()).unwrap_or_default()
+    }
+
+    /// The digests of what goes into each build from the tree.
+    #[must_use]
+    pub fn input_digests(&self) -> BTreeMap<String, InputDigest> {
+        let digest = |name: &String, inputs: &Inputs| InputDigest {
+            spec_sha256: planner::key::spec_digest(&self.specs[name].package.parsed),
+            sources: inputs.checksums(),
+        };
+        self.inputs.iter().map(|(name, inputs)| (name.clone(), digest(name, inputs))).collect()
+    }
+
+    /// Decides what must be built for the targets; broken specs among them are in the plan's blocked list's
+    /// stead in [`broken`](Self::broken).
+    ///
+    /// # Errors
+    /// A target is unknown or its spec is broken.
+    pub fn plan(&self, targets: &TargetArgs, force: bool) -> Result<Plan, CommandError> {
+        if targets.names.is_empty() && !targets.all {
+            return Err(CommandError::usage("no package is named").hint("name packages, or say `--all`"));
+        }
+        for name in &targets.names {
+            if let Some(broken) = self.broken.iter().find(|broken| &broken.package == name) {
+                let lines: Vec<_> = broken.diagnostics.iter().map(ToString::to_string).collect();
+                return Err(CommandError::input(format!(
+                    "`{}` cannot be evaluated:\n{}",
+                    broken.name,
+                    lines.join("\n")
+                )));
+            }
+        }
+        let wanted = if targets.all { Targets::All } else { Targets::Named(targets.names.clone()) };
+        let forced = if force { self.forced(&wanted)? } else { BTreeSet::new() };
+        let plan = |forced| {
+            planner::plan(&self.graph, &wanted, &self.state.known(), &self.input_digests(), &self.circumstances(forced))
+        };
+        plan(forced).map_err(|error| CommandError::usage(error.to_string()))
+    }
+
+    /// Takes over what was just published.
+    pub fn set_published(&mut self, generation: Generation) {
+        self.universe.published = published_metadata(Some(&generation));
+        self.published = Some(generation);
+    }
+
+    /// The published file of a package.
+    #[must_use]
+    pub fn published_path(&self, nevra: &Nevra) -> Option<PathBuf> {
+        let mut packages = self.published.iter().flat_map(Generation::packages);
+        packages.find(|rpm| !rpm.is_source && rpm.metadata.nevra == *nevra).map(|rpm| rpm.path.clone())
+    }
+
+    /// Shows what is wrong with specs, without stopping anything.
+    pub fn show_broken(&self, events: &Events) {
+        let warnings = self.specs.values().flat_map(|spec| &spec.diagnostics);
+        let errors = self.broken.iter().flat_map(|spec| &spec.diagnostics);
+        for diagnostic in errors.chain(warnings) {
+            events.emit(EventKind::Diagnostic { text: diagnostic.to_string() });
+        }
+    }
+
+    /// The error for a name that no spec has, with the nearest ones.
+    #[must_use]
+    pub fn unknown_package(&self, name: &str) -> CommandError {
+        match self.plan(&TargetArgs { names: vec![name.to_owned()], all: false }, false) {
+            Err(error) => error,
+            Ok(_) => CommandError::usage(format!("`{name}` is a binary package; name its source package")),
+        }
+    }
+
+    fn forced(&self, wanted: &Targets) -> Result<BTreeSet<String>, CommandError> {
+        let plan = planner::plan(
+            &self.graph,
+            wanted,
+            &BTreeMap::new(),
+            &self.input_digests(),
+            &self.circumstances(BTreeSet::new()),
+        )
+        .map_err(|error| CommandError::usage(error.to_string()))?;
+        Ok(plan.targets.into_iter().collect())
+    }
+}
+
+/// Says what was planned, and shows why what is blocked is.
+pub fn emit_plan(plan: &Plan, events: &Events) {
+    let reason = |(package, reason): (&String, String)| PackageReason { package: package.clone(), reason };
+    events.emit(EventKind::Planned {
+        stale: plan.stale.iter().map(|(name, why)| reason((name, why.to_string()))).collect(),
+        fresh: plan.fresh.len(),
+        blocked: plan.blocked.iter().map(|(name, why)| reason((name, why.to_string()))).collect(),
+    });
+}
+
+/// The error of a plan in which something that was asked for cannot be built at all.
+#[must_use]
+pub fn blocked_targets(plan: &Plan) -> Option<CommandError> {
+    let blocked: Vec<_> = plan
+        .blocked
+        .iter()
+        .filter(|(_, blocker)| !matches!(blocker, Blocker::BlockedBy { .. } | Blocker::ExcludedArchitecture { .. }))
+        .map(|(name, blocker)| format!("`{name}` cannot be built: {blocker}"))
+        .collect();
+    (!blocked.is_empty()).then(|| CommandError::new(ErrorKind::Input, blocked.join("\n")))
+}
+
+/// The headers of what is published, without source packages.
+#[must_use]
+pub fn published_metadata(generation: Option<&Generation>) -> Vec<PackageMetadata> {
+    let packages = generation.into_iter().flat_map(Generation::packages);
+    packages.filter(|rpm| !rpm.is_source).map(|rpm| PackageMetadata::clone(&rpm.metadata)).collect()
+}
+
+fn parse_base(stage: &StageSettings) -> Result<Vec<Dependency>, CommandError> {
+    let parse = |text: &String| {
+        Dependency::parse(text)
+            .map_err(|error| CommandError::input(format!("stage `{}`, `buildroot`: {error}", stage.name)))
+    };
+    stage.buildroot.iter().map(parse).collect()
+}
+
+/// Indexes of the seeds' packages that the base layer is made of.
+fn base_of(universe: &Universe) -> Result<Vec<usize>, CommandError> {
+    let ids = planner::install_set(&Index::new(universe), &[], &[], None, None).map_err(|explanation| {
+        CommandError::input(format!("the stage's `buildroot` cannot be installed: {explanation}"))
+    })?;
+    let seed = |id: PackageId| match id {
+        PackageId::Seed(index) => Some(index),
+        _ => None,
+    };
+    Ok(ids.into_iter().filter_map(seed).collect())
+}
+
+fn prepare_seed(
+    name: &str,
+    seed: &seeds::SeedSettings,
+    settings: &Settings,
+    events: &Events,
+) -> Result<seeds::Seed, CommandError> {
+    let started = Instant::now();
+    let options = PrepareOptions { cache: &settings.cache, offline: settings.offline, refresh: false };
+    let progress = |progress: SeedProgress| {
+        let (doing, done, total) = match progress {
+            SeedProgress::Resolving => ("resolving", 0, None),
+            SeedProgress::Downloading { packages, .. } => ("downloading", 0, Some(packages as u64)),
+            SeedProgress::Converted { done, total, .. } => ("converting", done as u64, Some(total as u64)),
+            SeedProgress::Ready { .. } => return,
+        };
+        events.emit(EventKind::SeedProgress { name: name.to_owned(), doing: doing.to_owned(), done, total });
+    };
+    let seed = seeds::prepare(name, seed, options, &progress)
+        .map_err(|error| CommandError::infrastructure(format!("seed `{name}`: {error}")))?;
+    events.emit(EventKind::SeedPrepared {
+        name: name.to_owned(),
+        packages: seed.packages.len(),
+        seconds: started.elapsed().as_secs_f64(),
+    });
+    Ok(seed)
+}

@@ -1,0 +1,113 @@
+//! The main job on real software: the tree's own packages, in every sandbox, used by stock clients.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tests::{has, has_docker, package_builder, root, run, skip, succeed};
+
+/// Real packages that are built in each sandbox, with what they need; at least six.
+const PACKAGES: &[&str] = &["jq", "zlib", "hello", "which", "tree"];
+
+/// Where the suite works; kept between runs, so that seeds and downloads are fetched once.
+fn folder() -> PathBuf {
+    let folder = package_builder().ancestors().nth(2).unwrap_or(Path::new(".")).join("end-to-end");
+    std::fs::create_dir_all(&folder).expect("the target folder is writable");
+    folder
+}
+
+fn builder(output: &Path) -> Command {
+    let mut command = Command::new(package_builder());
+    command.arg("--tree").arg(root()).arg("--cache").arg(folder().join("cache")).arg("--output").arg(output);
+    command
+}
+
+fn build(sandbox: &str) -> PathBuf {
+    let output = folder().join(format!("out-{sandbox}"));
+    if output.exists() {
+        std::fs::remove_dir_all(&output).expect("nothing holds the last run's output");
+    }
+    let text = run(builder(&output).args(["build", "--jobs", "2", "--sandbox", sandbox]).args(PACKAGES));
+    let errors = String::from_utf8_lossy(&text.stderr);
+    assert!(text.status.success(), "{sandbox}: {}\n{errors}", text.status);
+    assert!(errors.contains("--repofrompath"), "the run ends with an install line:\n{errors}");
+    output
+}
+
+/// The identity of every published RPM by NEVRA, as recorded.
+fn identities(output: &Path) -> BTreeMap<String, String> {
+    let state = package_builder::runner::State::load(&output.join("state.json")).expect("the run left a state");
+    state.packages.into_values().flat_map(|built| built.rpms).collect()
+}
+
+#[test]
+fn both_sandboxes_give_the_same_packages_and_stock_clients_use_them() {
+    let linux = build("linux");
+    let built = identities(&linux);
+    assert!(std::fs::read_dir(linux.join("repo/SRPMS")).expect("SRPMs are published").count() >= 6);
+    nothing_to_do(&linux);
+    stock_clients(&linux);
+    if !has_docker() {
+        return skip("the docker sandbox", "no Docker Engine answers");
+    }
+    assert_eq!(identities(&build("docker")), built, "both sandboxes give the same identities");
+}
+
+/// A second run of the same command builds nothing.
+fn nothing_to_do(output: &Path) {
+    let before = std::fs::read_link(output.join("repo")).expect("`repo` points at a generation");
+    let plan = succeed(builder(output).arg("plan").args(PACKAGES));
+    assert!(plan.starts_with("0 to build, "), "{plan}");
+    let _ = succeed(builder(output).args(["build", "--sandbox", "linux"]).args(PACKAGES));
+    assert_eq!(std::fs::read_link(output.join("repo")).expect("it still does"), before);
+}
+
+fn stock_clients(output: &Path) {
+    for program in ["rpm", "dnf", "createrepo_c"] {
+        if !has(program) {
+            return skip("stock clients", &format!("`{program}` is not installed"));
+        }
+    }
+    let repository = output.join("repo");
+    let files: Vec<_> = walkdir::WalkDir::new(repository.join("RPMS"))
+        .into_iter()
+        .map(|entry| entry.expect("the repository can be listed").into_path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rpm"))
+        .collect();
+    let _ = succeed(Command::new("rpm").arg("-K").args(&files));
+
+    let root = tempfile::tempdir().expect("a temporary folder");
+    // The distribution's own base (glibc and so on) is the seed; it comes from the seed's repository.
+    let seed = seed_repository();
+    let _ = succeed(
+        Command::new("dnf")
+            .arg("-y")
+            .arg(format!("--installroot={}", root.path().display()))
+            .arg(format!("--repofrompath=cairn,{}", repository.display()))
+            .arg(format!("--repofrompath=seed,{}", seed.display()))
+            .args(["--repo=cairn", "--repo=seed", "--nogpgcheck", "--releasever=1", "--setopt=install_weak_deps=False"])
+            .arg("--setopt=cachedir=/var/cache/dnf")
+            .args(["install", "jq"]),
+    );
+    let answer = succeed(Command::new("chroot").arg(root.path()).args(["jq", "-n", "-c", "[1, 2] | add"]));
+    assert_eq!(answer.trim(), "3");
+}
+
+fn seed_repository() -> PathBuf {
+    walkdir::WalkDir::new(folder().join("cache/seeds"))
+        .max_depth(3)
+        .into_iter()
+        .filter_map(Result::ok)
+        .find(|entry| entry.file_name() == "repodata")
+        .and_then(|entry| entry.path().parent().map(Path::to_owned))
+        .expect("the seed is a repository in the cache")
+}
+
+#[test]
+fn an_unknown_package_is_answered_with_its_nearest_names() {
+    let output = tempfile::tempdir().expect("a temporary folder");
+    let answer = run(builder(output.path()).args(["-i", "zlibb"]));
+    let errors = String::from_utf8_lossy(&answer.stderr);
+    assert_eq!(answer.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("zlib"), "{errors}");
+}
