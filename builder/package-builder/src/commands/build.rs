@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use planner::Plan;
 use report::{EventKind, Everyone, Json, Recorder};
+use sandbox::docker::DockerSandbox;
 use sandbox::linux::LinuxSandbox;
 use sandbox::{Sandbox, SandboxError};
 use tokio::runtime::Runtime;
@@ -162,16 +163,11 @@ pub(super) fn runtime() -> Result<Runtime, CommandError> {
 }
 
 /// The sandbox of a choice; `auto` is [`choose_sandbox`]'s business and means `linux` here.
-pub(super) fn sandbox_of(choice: SandboxChoice) -> Result<Arc<dyn Sandbox>, SandboxError> {
-    Ok(match choice {
-        SandboxChoice::Docker => {
-            return Err(SandboxError::Unavailable {
-                reason: "builds cannot run in Docker yet".to_owned(),
-                hint: "use `--sandbox linux`".to_owned(),
-            });
-        }
+pub(super) fn sandbox_of(choice: SandboxChoice) -> Arc<dyn Sandbox> {
+    match choice {
+        SandboxChoice::Docker => Arc::new(DockerSandbox::new()),
         SandboxChoice::Linux | SandboxChoice::Auto => Arc::new(LinuxSandbox::new()),
-    })
+    }
 }
 
 async fn choose_sandbox(choice: SandboxChoice) -> Result<Arc<dyn Sandbox>, CommandError> {
@@ -182,12 +178,9 @@ async fn choose_sandbox(choice: SandboxChoice) -> Result<Arc<dyn Sandbox>, Comma
     };
     let mut failure = CommandError::infrastructure("nothing can be built here: no sandbox works");
     for candidate in candidates {
-        let checked = match sandbox_of(*candidate) {
-            Ok(sandbox) => sandbox.check().await.map(|()| sandbox),
-            Err(error) => Err(error),
-        };
-        match checked {
-            Ok(sandbox) => return Ok(sandbox),
+        let sandbox = sandbox_of(*candidate);
+        match sandbox.check().await {
+            Ok(()) => return Ok(sandbox),
             Err(SandboxError::Unavailable { reason, hint }) => {
                 failure.message.push_str(&format!("\n  {candidate:?}: {reason}"));
                 failure = failure.hint(hint);

@@ -57,11 +57,7 @@ fn all_checks(settings: &Settings) -> Result<Vec<Check>, CommandError> {
     for (what, choice) in
         [("linux sandbox", crate::cli::SandboxChoice::Linux), ("docker sandbox", crate::cli::SandboxChoice::Docker)]
     {
-        let outcome = match super::build::sandbox_of(choice) {
-            Ok(sandbox) => runtime.block_on(sandbox.check()),
-            Err(error) => Err(error),
-        };
-        let outcome = match outcome {
+        let outcome = match runtime.block_on(super::build::sandbox_of(choice).check()) {
             Ok(()) => Ok("works".to_owned()),
             Err(SandboxError::Unavailable { reason, hint }) => Err(Lack { reason, fix: hint, package: None }),
             Err(error) => Err(Lack { reason: error.to_string(), fix: String::new(), package: None }),

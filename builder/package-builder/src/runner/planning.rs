@@ -315,7 +315,7 @@ fn prepare_seed(
         events.emit(EventKind::SeedProgress { name: name.to_owned(), doing: doing.to_owned(), done, total });
     };
     let seed = seeds::prepare(name, seed, options, &progress)
-        .map_err(|error| CommandError::infrastructure(format!("seed `{name}`: {error}")))?;
+        .map_err(|error| CommandError::infrastructure(error.to_string()))?;
     events.emit(EventKind::SeedPrepared {
         name: name.to_owned(),
         packages: seed.packages.len(),

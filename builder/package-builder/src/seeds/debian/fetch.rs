@@ -44,7 +44,14 @@ impl<'a> Fetcher<'a> {
     pub(super) fn resolve(&self, settings: &DebianSeed, refresh: bool) -> Result<Vec<ResolvedPackage>, SeedError> {
         let age = if refresh { Duration::ZERO } else { Duration::from_secs(24 * 60 * 60) };
         self.apt.update(age).map_err(|error| failed(self.seed, "updating the package lists", &error))?;
-        let mut arguments = vec!["-o", "Acquire::ForceHash=sha256", "-qq", "--print-uris", "install"];
+        // apt names no package whose file it has already, so it is shown a folder that has none.
+        let nothing = tempfile::tempdir().and_then(|folder| {
+            std::fs::create_dir(folder.path().join("partial"))?;
+            Ok(folder)
+        });
+        let nothing = nothing.map_err(|source| SeedError::Io { path: std::env::temp_dir(), source })?;
+        let archives = format!("Dir::Cache::archives={}", nothing.path().display());
+        let mut arguments = vec!["-o", "Acquire::ForceHash=sha256", "-o", &archives, "-qq", "--print-uris", "install"];
         arguments.extend(settings.packages.iter().map(String::as_str));
         let output = self.apt.run("apt-get", &arguments, None);
         let output = output.map_err(|error| failed(self.seed, "resolving the packages", &error))?;
