@@ -65,7 +65,8 @@ fn clauses(dependency: &Dependency, wanted: bool) -> Option<Vec<Clause<'_>>> {
                 None => constant(is_if == wanted),
             };
             let (when, when_not) = if is_if { (main, otherwise) } else { (otherwise, main) };
-            all(&[any(&clauses(condition, false)?, &when)?, any(&clauses(condition, true)?, &when_not)?])
+            // What the other side asks for goes before the condition: nothing is installed only to turn it.
+            all(&[any(&clauses(condition, false)?, &when)?, any(&when_not, &clauses(condition, true)?)?])
         }
         // `if` and `unless` have two operands by construction; a third would have no meaning.
         (RichOperator::If | RichOperator::Unless, _) => None,

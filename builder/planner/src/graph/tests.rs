@@ -42,7 +42,7 @@ fn edges_keep_the_way_that_led_to_them() {
 fn run_time_needs_are_apart_and_never_block() {
     let tree =
         vec![spec("a", &["Requires: b", "Requires: bash", "Requires: nowhere"]), spec("b", &["BuildRequires: a"])];
-    let graph = resolve(&universe(tree, vec![seed("bash", &[])]));
+    let graph = resolve(&universe(tree, vec![seed("bash", &[]), seed("b", &[])]));
     let a = &graph.nodes["a"];
     assert_eq!((&a.needs.len(), &*a.runtime_needs[0].to, &a.blocker), (&0, "b", &None));
     assert_eq!(a.unmet_at_run_time.len(), 1);
