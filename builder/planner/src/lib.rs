@@ -11,11 +11,13 @@
 //! - [`explain`]: why there is no install set.
 //! - [`graph`]: build roots and edges of the whole tree; dot and JSON.
 //! - [`cycle`]: source packages that need each other.
+//! - [`companions`](mod@companions): what clients need from seeds besides the tree's packages.
 //! - [`key`]: the hash of all that goes into a build.
 //! - [`plan`](mod@plan): what must be built, and why.
 //! - [`queue`]: what may start now.
 
 pub mod clauses;
+pub mod companions;
 pub mod cycle;
 pub mod explain;
 pub mod graph;
@@ -30,6 +32,7 @@ pub mod universe;
 #[cfg(test)]
 mod testing;
 
+pub use companions::companions;
 pub use cycle::{Cycle, CycleStep};
 pub use explain::{Explanation, Rejected, Unmet};
 pub use graph::{

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! OUTPUT/repo -> generations/7       what clients point at; only ever replaced by rename
-//! OUTPUT/generations/7/              RPMS/ARCH/*.rpm, SRPMS/*.rpm, repodata/
+//! OUTPUT/generations/7/              RPMS/ARCH/*.rpm, SRPMS/*.rpm, SEEDS/ARCH/*.rpm, repodata/
 //! OUTPUT/generations/.lock           held while something is written
 //! OUTPUT/generations/.next-8         a generation that is being written
 //! OUTPUT/generations/.publishing-8   generation 8 has its name, but `repo` may not point at it yet
@@ -59,6 +59,11 @@ impl Generation {
         &self.packages
     }
 
+    /// The RPMs that were built from the tree.
+    pub fn built(&self) -> impl Iterator<Item = &RpmFile> {
+        self.packages.iter().filter(|file| file.is_built())
+    }
+
     /// Checks every file of the generation against the repodata, and the repodata against `repomd.xml`.
     ///
     /// # Errors
@@ -77,8 +82,9 @@ impl Generation {
         })?;
         let listed: BTreeSet<_> = index.packages.iter().map(|package| self.directory.join(&package.location)).collect();
         let mut found = Vec::new();
-        files_below(&self.directory.join("RPMS"), &mut found)?;
-        files_below(&self.directory.join("SRPMS"), &mut found)?;
+        for folder in ["RPMS", "SRPMS", header::SEEDS] {
+            files_below(&self.directory.join(folder), &mut found)?;
+        }
         match found.into_iter().find(|path| !listed.contains(path)) {
             Some(path) => Err(RepositoryError::Damaged { path, reason: "it is not listed".to_owned() }),
             None => Ok(()),
@@ -114,8 +120,9 @@ pub(crate) struct Entry {
 pub(crate) type Entries = BTreeMap<String, Arc<Entry>>;
 
 /// Reads one RPM for publishing.
-pub(crate) fn read_entry(path: &Path, checksum: Checksum) -> Result<Entry, RepositoryError> {
-    let rpm = header::read(path, checksum)?;
+pub(crate) fn read_entry(path: &Path, checksum: Checksum, is_seed: bool) -> Result<Entry, RepositoryError> {
+    let mut rpm = header::read(path, checksum)?;
+    rpm.file.is_seed = is_seed;
     let fragments = Fragments::new(&rpm, &rpm.file.location())?;
     Ok(Entry { file: rpm.file, fragments: Arc::new(fragments) })
 }
@@ -136,7 +143,8 @@ impl Loaded {
         let index = RepositoryIndex::load_directory_without_filelists(&directory)?;
         let entries = index.packages.into_par_iter().map(|package| {
             let path = directory.join(&package.location);
-            let entry = read_entry(&path, Checksum::Known(package.sha256))?;
+            let is_seed = Path::new(&package.location).starts_with(header::SEEDS);
+            let entry = read_entry(&path, Checksum::Known(package.sha256), is_seed)?;
             let damaged = |reason: String| Err(RepositoryError::Damaged { path, reason });
             if entry.file.size != package.size {
                 return damaged(format!("it has {} bytes, not {}", entry.file.size, package.size));

@@ -26,6 +26,8 @@ pub struct RpmFile {
     pub metadata: Arc<PackageMetadata>,
     /// Whether it is an SRPM; its architecture then is `src`.
     pub is_source: bool,
+    /// Whether it comes from a seed and is published only because packages of the tree need it once installed.
+    pub is_seed: bool,
     /// What it means, without what always differs: see [`identity`](mod@crate::identity).
     pub identity: String,
 }
@@ -41,17 +43,29 @@ impl RpmFile {
         }
     }
 
-    /// Where it lies within a generation: `SRPMS/NAME.src.rpm` or `RPMS/ARCH/NAME.ARCH.rpm`.
+    /// Whether it is an RPM, not an SRPM, that was built from the tree.
+    #[must_use]
+    pub fn is_built(&self) -> bool {
+        !self.is_source && !self.is_seed
+    }
+
+    /// Where it lies within a generation: `SRPMS/NAME.src.rpm`, `RPMS/ARCH/NAME.ARCH.rpm` or, if it comes from a
+    /// seed, `SEEDS/ARCH/NAME.ARCH.rpm`.
     #[must_use]
     pub fn location(&self) -> String {
         let nevra = &self.metadata.nevra;
-        if self.is_source {
+        if self.is_seed {
+            format!("{SEEDS}/{}/{}", nevra.arch, nevra.file_name())
+        } else if self.is_source {
             format!("SRPMS/{}", nevra.file_name())
         } else {
             format!("RPMS/{}/{}", nevra.arch, nevra.file_name())
         }
     }
 }
+
+/// The folder of a generation for what comes from seeds.
+pub(crate) const SEEDS: &str = "SEEDS";
 
 /// The name in an SRPM's file name: `zlib` in `zlib-1.3.1-1.src.rpm`.
 #[must_use]
@@ -113,6 +127,7 @@ pub(crate) fn read(path: &Path, checksum: Checksum) -> Result<ReadRpm, Repositor
         size,
         metadata: Arc::new(metadata),
         is_source: header.is_source_package(),
+        is_seed: false,
         identity: identity::of_header(&raw),
     };
     let modified = modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -18,6 +18,6 @@ mod unpack;
 pub use error::RepositoryError;
 pub use generation::Generation;
 pub use header::{RpmFile, read_rpm, source_name};
-pub use publish::{Change, Generations};
+pub use publish::{Change, Generations, SeedFile};
 pub use repodata::{IndexedPackage, Repomd, RepomdRecord, RepositoryIndex, write_repodata};
 pub use unpack::{Unpacked, unpack, unpack_all};

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::error::{At, RepositoryError};
 use crate::generation::{Entries, Entry, Generation, Loaded, read_entry};
-use crate::header::Checksum;
+use crate::header::{Checksum, RpmFile};
 use crate::repodata::{Repomd, write};
 
 /// What is to differ in the next generation.
@@ -23,6 +23,18 @@ pub struct Change {
     /// Names of source packages whose RPMs and SRPM are taken out before: a rebuilt package names
     /// itself here, so that subpackages it no longer makes do not stay.
     pub remove: BTreeSet<String>,
+    /// The RPMs of seeds that packages of the tree need once installed, in place of those that are
+    /// published; `None` leaves these as they are.
+    pub seeds: Option<Vec<SeedFile>>,
+}
+
+/// An RPM of a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedFile {
+    /// Where it lies; it is linked as the files to add are.
+    pub path: PathBuf,
+    /// The SHA-256 of the whole file, in lower-case hexadecimal.
+    pub sha256: String,
 }
 
 /// The generations below an output directory. One process writes at a time; any number may read `repo`.
@@ -73,8 +85,9 @@ impl Generations {
         let number = 1 + self.numbers()?.last().copied().unwrap_or(0);
         let next = Directory(self.generations.join(format!(".next-{number}")));
         fs::create_dir(&next.0).at("make", &next.0)?;
-        let added = collect(&next.0, &change.add)?;
-        let entries = merge(previous.as_deref().map(|loaded| &loaded.entries), &change.remove, &added)?;
+        let old = previous.as_deref().map(|loaded| &loaded.entries);
+        let added = collect(&next.0, change, old)?;
+        let entries = merge(old, change, &added)?;
         if let Some(previous) = &previous
             && previous.entries.len() == entries.len()
             && previous.entries.iter().zip(&entries).all(|(old, new)| old.1.file.sha256 == new.1.file.sha256)
@@ -270,27 +283,48 @@ struct Added {
 }
 
 /// Links the files to add below the new directory and reads them there, so that what is read is what
-/// is published.
-fn collect(next: &Path, files: &[PathBuf]) -> Result<Vec<Added>, RepositoryError> {
+/// is published. RPMs of seeds that are published already are not read again.
+fn collect(next: &Path, change: &Change, old: Option<&Entries>) -> Result<Vec<Added>, RepositoryError> {
     let incoming = next.join("incoming");
     fs::create_dir(&incoming).at("make", &incoming)?;
-    let added = files.par_iter().enumerate().map(|(index, given)| {
+    let published = published_seeds(old);
+    let seeds = change.seeds.iter().flatten().filter(|seed| !published.contains(seed.sha256.as_str()));
+    let files = change.add.iter().map(|path| (path, None));
+    let files: Vec<_> = files.chain(seeds.map(|seed| (&seed.path, Some(&seed.sha256)))).collect();
+    let added = files.into_par_iter().enumerate().map(|(index, (given, seed))| {
         let linked = incoming.join(index.to_string());
         link_or_copy(given, &linked)?;
         File::open(&linked).and_then(|file| file.sync_all()).at("sync", &linked)?;
         // Errors should name the file as it was given.
-        let entry = read_entry(&linked, Checksum::Compute).map_err(|error| match error {
+        let entry = read_entry(&linked, Checksum::Compute, seed.is_some()).map_err(|error| match error {
             RepositoryError::BadRpm { reason, .. } => RepositoryError::bad_rpm(given, &reason),
             other => other,
         })?;
+        if let Some(expected) = seed.filter(|expected| **expected != entry.file.sha256) {
+            let reason = format!("its sha256 is {}, not {expected} as when the seed was made", entry.file.sha256);
+            return Err(RepositoryError::Damaged { path: given.clone(), reason });
+        }
         Ok(Added { given: given.clone(), linked, entry: Arc::new(entry) })
     });
     added.collect()
 }
 
+/// The checksums of the RPMs of seeds in a generation.
+fn published_seeds(entries: Option<&Entries>) -> BTreeSet<&str> {
+    let files = entries.into_iter().flat_map(BTreeMap::values).map(|entry| &entry.file);
+    files.filter(|file| file.is_seed).map(|file| file.sha256.as_str()).collect()
+}
+
 /// The packages of the next generation.
-fn merge(previous: Option<&Entries>, remove: &BTreeSet<String>, added: &[Added]) -> Result<Entries, RepositoryError> {
-    let kept = previous.into_iter().flatten().filter(|(_, entry)| !remove.contains(entry.file.source_package()));
+fn merge(previous: Option<&Entries>, change: &Change, added: &[Added]) -> Result<Entries, RepositoryError> {
+    let seeds: Option<BTreeSet<_>> =
+        change.seeds.as_ref().map(|seeds| seeds.iter().map(|seed| seed.sha256.as_str()).collect());
+    let stays = |file: &RpmFile| match &seeds {
+        _ if !file.is_seed => !change.remove.contains(file.source_package()),
+        Some(seeds) => seeds.contains(file.sha256.as_str()),
+        None => true,
+    };
+    let kept = previous.into_iter().flatten().filter(|(_, entry)| stays(&entry.file));
     let mut entries: Entries = kept.map(|(location, entry)| (location.clone(), entry.clone())).collect();
     let mut given: BTreeMap<String, &Added> = BTreeMap::new();
     for addition in added {

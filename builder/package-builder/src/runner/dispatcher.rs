@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use planner::{JobId, Outcome, Plan, Queue};
 use report::{EventKind, TimeLimit, Verdict};
-use repository::{Change, read_rpm};
+use repository::read_rpm;
 use sandbox::{ExecStatus, Sandbox};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -249,20 +249,16 @@ impl Dispatcher<'_> {
         seconds: f64,
     ) -> Result<(Verdict, Vec<String>), CommandError> {
         let trouble = |error: repository::RepositoryError| CommandError::infrastructure(error.to_string());
-        let mut rpms = BTreeMap::new();
-        for file in files {
-            let rpm = read_rpm(file).map_err(trouble)?;
-            if !rpm.is_source {
-                rpms.insert(rpm.metadata.nevra.to_string(), rpm.identity.clone());
-            }
-        }
+        let files = files.iter().map(read_rpm).collect::<Result<Vec<_>, _>>().map_err(trouble)?;
+        let built = files.iter().filter(|rpm| rpm.is_built());
+        let rpms: BTreeMap<_, _> = built.map(|rpm| (rpm.metadata.nevra.to_string(), rpm.identity.clone())).collect();
         let before = self.planning.state.packages.get(&id.0);
         let unchanged = before.is_some_and(|built| built.rpms == rpms && self.is_published(built));
         let mut added = Vec::new();
         if !unchanged {
-            let change = Change { add: files.to_vec(), remove: BTreeSet::from([id.0.clone()]) };
+            let change = self.planning.change(&id.0, &files);
             let generation = self.planning.generations.publish(&change).map_err(trouble)?;
-            added = files.iter().filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned())).collect();
+            added = files.iter().map(|rpm| rpm.metadata.nevra.file_name()).collect();
             self.events.emit(EventKind::Published { generation: generation.number(), added: added.clone() });
             self.planning.set_published(generation);
         }

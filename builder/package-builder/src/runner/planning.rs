@@ -10,7 +10,7 @@ use planner::{
     Universe,
 };
 use report::{EventKind, PackageReason};
-use repository::{Generation, Generations};
+use repository::{Change, Generation, Generations, RpmFile, SeedFile};
 use rpmspec_parser::rpm::{Dependency, Nevra, PackageMetadata};
 
 use crate::buildroot;
@@ -142,7 +142,7 @@ impl Planning {
     #[must_use]
     pub fn identities(&self) -> BTreeMap<String, String> {
         let seeds = self.seeds.iter().map(|rpm| (rpm.metadata.nevra.to_string(), rpm.sha256.clone()));
-        let published = self.published.iter().flat_map(Generation::packages).filter(|rpm| !rpm.is_source);
+        let published = self.published.iter().flat_map(Generation::built);
         seeds.chain(published.map(|rpm| (rpm.metadata.nevra.to_string(), rpm.identity.clone()))).collect()
     }
 
@@ -210,11 +210,33 @@ impl Planning {
         self.published = Some(generation);
     }
 
+    /// What to publish when a source package has given these RPMs: they replace its earlier ones, and seeds add what
+    /// clients need besides the tree's packages, so that a repository is always enough to install from.
+    #[must_use]
+    pub fn change(&self, package: &str, rpms: &[RpmFile]) -> Change {
+        let others = self.published.iter().flat_map(Generation::built).filter(|rpm| rpm.source_package() != package);
+        let built = rpms.iter().filter(|rpm| rpm.is_built());
+        let published = others.chain(built).map(|rpm| PackageMetadata::clone(&rpm.metadata)).collect();
+        let universe = Universe {
+            seeds: self.universe.seeds.clone(),
+            published,
+            arch: self.universe.arch.clone(),
+            prefer: self.universe.prefer.clone(),
+            ..Universe::default()
+        };
+        let seeds = planner::companions(&universe).into_iter().map(|place| &self.seeds[place]);
+        Change {
+            add: rpms.iter().map(|rpm| rpm.path.clone()).collect(),
+            remove: BTreeSet::from([package.to_owned()]),
+            seeds: Some(seeds.map(|rpm| SeedFile { path: rpm.path.clone(), sha256: rpm.sha256.clone() }).collect()),
+        }
+    }
+
     /// The published file of a package.
     #[must_use]
     pub fn published_path(&self, nevra: &Nevra) -> Option<PathBuf> {
-        let mut packages = self.published.iter().flat_map(Generation::packages);
-        packages.find(|rpm| !rpm.is_source && rpm.metadata.nevra == *nevra).map(|rpm| rpm.path.clone())
+        let mut packages = self.published.iter().flat_map(Generation::built);
+        packages.find(|rpm| rpm.metadata.nevra == *nevra).map(|rpm| rpm.path.clone())
     }
 
     /// Shows what is wrong with specs, without stopping anything.
@@ -270,11 +292,9 @@ pub fn blocked_targets(plan: &Plan) -> Option<CommandError> {
     (!blocked.is_empty()).then(|| CommandError::new(ErrorKind::Input, blocked.join("\n")))
 }
 
-/// The headers of what is published, without source packages.
-#[must_use]
-pub fn published_metadata(generation: Option<&Generation>) -> Vec<PackageMetadata> {
-    let packages = generation.into_iter().flat_map(Generation::packages);
-    packages.filter(|rpm| !rpm.is_source).map(|rpm| PackageMetadata::clone(&rpm.metadata)).collect()
+/// The headers of what was built from the tree and is published.
+fn published_metadata(generation: Option<&Generation>) -> Vec<PackageMetadata> {
+    generation.into_iter().flat_map(Generation::built).map(|rpm| PackageMetadata::clone(&rpm.metadata)).collect()
 }
 
 fn parse_base(stage: &StageSettings) -> Result<Vec<Dependency>, CommandError> {

@@ -10,18 +10,18 @@ use super::planning::Planning;
 
 /// A job that is ready to start.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub(super) struct Prepared {
     /// What to record when it succeeds, its key included.
-    pub known: KnownBuild,
+    pub(super) known: KnownBuild,
     /// RPMs to install over the base layer, by file name.
-    pub install: Vec<PathBuf>,
+    pub(super) install: Vec<PathBuf>,
 }
 
 /// Solves a job's install set with what is published now, and computes its key.
 ///
 /// # Errors
 /// The set cannot be solved: who asks for what, and why nothing will do.
-pub fn prepare_job(planning: &Planning, package: &str) -> Result<Prepared, String> {
+pub(super) fn prepare_job(planning: &Planning, package: &str) -> Result<Prepared, String> {
     let source = &planning.specs.get(package).ok_or_else(|| format!("`{package}` has no spec"))?.package;
     let within = planning.graph.needed_sources(package);
     let (needs, refuses) = (&source.build_requires, &source.build_conflicts);

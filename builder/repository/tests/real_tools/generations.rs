@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use repository::{Change, Generation, Generations, RepositoryError};
+use repository::{Change, Generation, Generations, RepositoryError, SeedFile, read_rpm};
 
 use crate::fixtures::{Build, build, fixtures, has, named, plain_spec};
 
@@ -13,7 +13,7 @@ fn add(files: &[&Path]) -> Change {
 }
 
 fn replace(source: &str, files: &[PathBuf]) -> Change {
-    Change { add: files.to_vec(), remove: BTreeSet::from([source.to_owned()]) }
+    Change { add: files.to_vec(), remove: BTreeSet::from([source.to_owned()]), seeds: None }
 }
 
 fn locations(generation: &Generation) -> Vec<String> {
@@ -181,4 +181,39 @@ fn damage_is_found() {
     let extra = generation.directory().join("RPMS/noarch/extra.rpm");
     fs::write(&extra, "").unwrap();
     assert!(matches!(generation.verify(), Err(RepositoryError::Damaged { path, .. }) if path == extra));
+}
+
+#[test]
+fn what_seeds_lend_is_published_apart_and_replaced_as_a_whole() {
+    if !has("rpmbuild") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let generations = Generations::open(directory.path()).unwrap();
+    let seed = |name: &str| {
+        let path = named(fixtures(), name).to_owned();
+        SeedFile { sha256: read_rpm(&path).unwrap().sha256, path }
+    };
+    let (alpha, gamma) = (named(fixtures(), "alpha-1.0~rc1-3.x86_64"), "gamma-1.0-1.noarch");
+    let lend = |seeds: Vec<SeedFile>| Change { seeds: Some(seeds), ..Change::default() };
+    let first = generations.publish(&Change { add: vec![alpha.to_owned()], ..lend(vec![seed(gamma)]) }).unwrap();
+    first.verify().unwrap();
+    assert_eq!(locations(&first), ["RPMS/x86_64/alpha-1.0~rc1-3.x86_64.rpm", "SEEDS/noarch/gamma-1.0-1.noarch.rpm"]);
+    assert_eq!(first.built().count(), 1);
+
+    // A reader of the directory sees the same, and a change that says nothing of seeds leaves them; so does one that
+    // takes a source package of that name out.
+    let again = Generations::open(directory.path()).unwrap();
+    assert_eq!(locations(&again.current().unwrap()), locations(&first));
+    assert_eq!(again.publish(&replace("gamma", &[])).unwrap().number(), first.number());
+
+    let second = again.publish(&lend(vec![seed("beta-1.0-1.noarch")])).unwrap();
+    second.verify().unwrap();
+    assert_eq!(locations(&second), ["RPMS/x86_64/alpha-1.0~rc1-3.x86_64.rpm", "SEEDS/noarch/beta-1.0-1.noarch.rpm"]);
+
+    // A seed's file that has changed since is refused, and nothing is published.
+    let wrong = SeedFile { sha256: "0".repeat(64), ..seed(gamma) };
+    let error = again.publish(&lend(vec![wrong])).unwrap_err();
+    assert!(matches!(error, RepositoryError::Damaged { .. }), "{error}");
+    assert_eq!(again.current().unwrap().number(), second.number());
 }
