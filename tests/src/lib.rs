@@ -1,5 +1,7 @@
 //! Helpers of the end-to-end suite: where things are, running real programs, and skips nobody can miss.
 
+pub mod tree;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -56,6 +58,12 @@ pub fn succeed(command: &mut Command) -> String {
 #[must_use]
 pub fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok()
+}
+
+/// Whether tests run as root.
+#[must_use]
+pub fn is_root() -> bool {
+    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("Linux")) == 0
 }
 
 /// Whether a Docker Engine answers.

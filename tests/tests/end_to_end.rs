@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tests::tree::cache;
 use tests::{has, has_docker, package_builder, root, run, skip, succeed};
 
 /// Real packages that are built in each sandbox, with what they need; at least six.
 const PACKAGES: &[&str] = &["jq", "zlib", "hello", "which", "tree"];
 
-/// Where the suite works; kept between runs, so that seeds and downloads are fetched once.
+/// Where the suite works, beside the cache.
 fn folder() -> PathBuf {
-    let folder = package_builder().ancestors().nth(2).unwrap_or(Path::new(".")).join("end-to-end");
-    std::fs::create_dir_all(&folder).expect("the target folder is writable");
-    folder
+    cache().parent().map(Path::to_owned).unwrap_or_default()
 }
 
 fn builder(output: &Path) -> Command {
     let mut command = Command::new(package_builder());
-    command.arg("--tree").arg(root()).arg("--cache").arg(folder().join("cache")).arg("--output").arg(output);
+    command.arg("--tree").arg(root()).arg("--cache").arg(cache()).arg("--output").arg(output);
     command
 }
 
@@ -88,13 +87,4 @@ fn stock_clients(output: &Path) {
     );
     let answer = succeed(Command::new("chroot").arg(root.path()).args(["jq", "-n", "-c", "[1, 2] | add"]));
     assert_eq!(answer.trim(), "3");
-}
-
-#[test]
-fn an_unknown_package_is_answered_with_its_nearest_names() {
-    let output = tempfile::tempdir().expect("a temporary folder");
-    let answer = run(builder(output.path()).args(["-i", "zlibb"]));
-    let errors = String::from_utf8_lossy(&answer.stderr);
-    assert_eq!(answer.status.code(), Some(2), "{errors}");
-    assert!(errors.contains("zlib"), "{errors}");
 }

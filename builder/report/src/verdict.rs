@@ -37,6 +37,11 @@ pub enum Verdict {
         /// What failed.
         reason: String,
     },
+    /// A source or patch has no checksum, or nobody has the file that its checksum names.
+    NoSource {
+        /// Which file, and what was tried.
+        reason: String,
+    },
     /// Its needs cannot be met by anything in reach.
     Unresolvable {
         /// Which need, and who asks.
@@ -92,6 +97,7 @@ impl Verdict {
             Verdict::OutOfMemory { phase } => format!("ran out of memory in {phase}"),
             Verdict::OutOfDisk { phase } => format!("ran out of disk in {phase}"),
             Verdict::Infrastructure { reason } => format!("could not be run: {reason}"),
+            Verdict::NoSource { reason } => format!("lacks a source: {reason}"),
             Verdict::Unresolvable { reason } => format!("is unresolvable: {reason}"),
             Verdict::BrokenSpec { reason } => format!("has a broken spec: {reason}"),
             Verdict::BlockedBy { package } => format!("blocked by {package}"),

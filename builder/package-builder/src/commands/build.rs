@@ -118,6 +118,9 @@ fn finish(
     if end.infrastructure {
         return Err(CommandError::infrastructure("some builds could not be run"));
     }
+    if counts.failed > 0 && counts.failed == end.lacking_sources {
+        return Err(CommandError::input(format!("{} of {} lack sources", counts.failed, counts.planned)));
+    }
     if counts.failed > 0 {
         return Err(CommandError::new(
             ErrorKind::BuildFailed,

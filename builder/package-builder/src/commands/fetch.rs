@@ -2,7 +2,7 @@
 
 use crate::cli::FetchArgs;
 use crate::config::Settings;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorKind};
 use crate::runner::{Planning, fetch_of, fetch_settings};
 use crate::sources::lock;
 
@@ -28,6 +28,12 @@ pub(super) fn run(settings: Settings, arguments: &FetchArgs) -> Result<(), Comma
     let names: Vec<&str> = plan.order.iter().map(String::as_str).collect();
     let fetched = fetch_of(&planning, &names, &events);
     events.finish();
-    let failed: Vec<_> = fetched.values().filter_map(|outcome| outcome.as_ref().err().cloned()).collect();
-    if failed.is_empty() { Ok(()) } else { Err(CommandError::input(failed.join("\n"))) }
+    let lacking: Vec<_> = fetched.values().filter_map(|outcome| outcome.as_ref().err()).collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let infrastructure = lacking.iter().any(|lacking| lacking.is_infrastructure);
+    let kind = if infrastructure { ErrorKind::Infrastructure } else { ErrorKind::Input };
+    let reasons: Vec<_> = lacking.into_iter().map(|lacking| lacking.reason.as_str()).collect();
+    Err(CommandError::new(kind, reasons.join("\n")))
 }

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::error::CommandError;
 use crate::host::Layout;
 
+use super::cause::cause_of;
 use super::events::Events;
 use super::inputs::FetchedSources;
 use super::job::{JobEnd, JobError, JobOrder, JobReport, run_job};
@@ -46,6 +47,8 @@ pub struct RunEnd {
     pub interrupted: bool,
     /// Whether the machine failed, not a package.
     pub infrastructure: bool,
+    /// Packages that could not be started for want of a source.
+    pub lacking_sources: usize,
 }
 
 /// What an executor sends back.
@@ -158,7 +161,11 @@ impl Dispatcher<'_> {
         let nevr = self.nevr(&id);
         let sources = match self.sources.get(&id.0) {
             Some(Ok(sources)) => sources.clone(),
-            Some(Err(reason)) => return self.give_up(&id, &nevr, Verdict::Infrastructure { reason: reason.clone() }),
+            Some(Err(lacking)) => {
+                self.end.infrastructure |= lacking.is_infrastructure;
+                self.end.lacking_sources += 1;
+                return self.give_up(&id, &nevr, Verdict::NoSource { reason: lacking.reason.clone() });
+            }
             None => Vec::new(),
         };
         let prepared = match prepare_job(self.planning, &id.0) {
@@ -340,19 +347,6 @@ fn section(phase: &str) -> String {
     }
 }
 
-/// The line of a failure's last output that says most: the first that names an error, else the last.
-fn cause_of(tail: &[String]) -> Option<String> {
-    let says = |line: &&String| {
-        let line = line.to_lowercase();
-        line.contains("error:")
-            || line.contains("fatal:")
-            || line.contains("no such file")
-            || line.contains("not found")
-    };
-    let noise = |line: &&String| line.starts_with("error: Bad exit status") || line.trim().is_empty();
-    tail.iter().filter(|line| !noise(line)).find(says).or_else(|| tail.iter().rfind(|line| !noise(line))).cloned()
-}
-
 /// Whether less than 16 MiB are left where builds write.
 fn disk_is_full(path: &std::path::Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < 16 << 20)
@@ -362,23 +356,4 @@ fn disk_is_full(path: &std::path::Path) -> bool {
 #[must_use]
 pub fn num_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cause_is_the_line_that_names_an_error() {
-        let tail = [
-            "cc x.c",
-            "x.c:1:10: fatal error: y.h: No such file or directory",
-            "make: *** [x] Error 1",
-            "error: Bad exit status",
-        ];
-        let tail: Vec<_> = tail.map(str::to_owned).to_vec();
-        assert_eq!(cause_of(&tail).as_deref(), Some("x.c:1:10: fatal error: y.h: No such file or directory"));
-        assert_eq!(cause_of(&tail[..1]).as_deref(), Some("cc x.c"));
-        assert_eq!(cause_of(&[]), None);
-    }
 }

@@ -13,7 +13,16 @@ use super::events::Events;
 use super::planning::Planning;
 
 /// Where the files of each source package are, by the name the spec expects; or why they are not.
-pub type FetchedSources = BTreeMap<String, Result<Vec<(String, PathBuf)>, String>>;
+pub type FetchedSources = BTreeMap<String, Result<Vec<(String, PathBuf)>, LackingSource>>;
+
+/// Why a source package lacks sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LackingSource {
+    /// One paragraph a file.
+    pub reason: String,
+    /// Whether the machine or an origin failed, and not the tree.
+    pub is_infrastructure: bool,
+}
 
 /// Everything a spec names as source or patch.
 #[derive(Clone, Debug)]
@@ -82,8 +91,14 @@ pub fn fetch_of(planning: &Planning, names: &[&str], events: &Events) -> Fetched
         match (outcome.result, entry) {
             (Ok(source), Ok(files)) => files.push((request.file_name.clone(), source.path)),
             (Ok(_), Err(_)) => {}
-            (Err(error), entry @ Ok(_)) => *entry = Err(error.to_string()),
-            (Err(error), Err(reason)) => reason.push_str(&format!("\n{error}")),
+            (Err(error), entry @ Ok(_)) => {
+                let (reason, is_infrastructure) = (error.to_string(), error.is_infrastructure());
+                *entry = Err(LackingSource { reason, is_infrastructure });
+            }
+            (Err(error), Err(lacking)) => {
+                lacking.reason.push_str(&format!("\n{error}"));
+                lacking.is_infrastructure &= error.is_infrastructure();
+            }
         }
     }
     fetched

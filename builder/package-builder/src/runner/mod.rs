@@ -2,6 +2,7 @@
 //!
 //! [`Planning`] is everything known before a run; [`run_plan`] takes it to its end.
 
+mod cause;
 pub mod conventions;
 mod dispatcher;
 mod events;
@@ -14,7 +15,7 @@ mod state;
 
 pub use dispatcher::{RunEnd, RunOptions, num_cpus, run as run_plan};
 pub use events::{Events, new_run_id};
-pub use inputs::{FetchedSources, Inputs, fetch_of, fetch_settings, fetch_sources};
+pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings, fetch_sources};
 pub use job::{JobEnd, JobError, JobOrder, JobReport, run_job};
 pub use planning::{Planning, blocked_targets, emit_plan};
 pub use state::{BuiltPackage, State};

@@ -9,6 +9,8 @@ pub struct Attempt {
     pub origin: String,
     /// Why it did not work; a lowercase fragment, may have several lines.
     pub reason: String,
+    /// Whether it gave a file, but another one.
+    pub is_other_content: bool,
 }
 
 /// Why a source cannot be had.
@@ -86,6 +88,19 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Whether the machine or an origin failed, so that the same tree may do later.
+    #[must_use]
+    pub fn is_infrastructure(&self) -> bool {
+        match self {
+            SourceError::File { .. } => true,
+            SourceError::Unavailable { attempts, .. } => attempts.iter().any(|attempt| !attempt.is_other_content),
+            SourceError::MissingChecksum { .. }
+            | SourceError::NotBesideSpec { .. }
+            | SourceError::WrongChecksumInTree { .. }
+            | SourceError::Manifest { .. } => false,
+        }
+    }
+
     pub(super) fn file(path: impl Into<PathBuf>, error: &std::io::Error) -> SourceError {
         let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
         let hint = if full { "; make room there, or choose another cache directory" } else { "" };

@@ -186,7 +186,7 @@ impl<'a> Fetcher<'a> {
             Some(found) => {
                 let reason = wrong_checksum(sha512, &found.sha512, "left in place");
                 self.warn(&format!("SOURCES/{file}: {reason}; looking elsewhere"));
-                attempts.push(Attempt { origin: format!("SOURCES/{file}"), reason });
+                attempts.push(Attempt { origin: format!("SOURCES/{file}"), reason, is_other_content: true });
             }
             None => {}
         }
@@ -207,7 +207,7 @@ impl<'a> Fetcher<'a> {
                     drop(fs::remove_file(&lock_path));
                     return Ok(found);
                 }
-                Err(reason) => attempts.push(Attempt { origin: origin.to_string(), reason }),
+                Err(attempt) => attempts.push(attempt),
             }
         }
         Err(SourceError::Unavailable { package, file, attempts })
@@ -247,23 +247,25 @@ impl<'a> Fetcher<'a> {
         origin: &Origin,
         request: &SourceRequest,
         sha512: &str,
-    ) -> Result<Result<FetchedSource, String>, SourceError> {
+    ) -> Result<Result<FetchedSource, Attempt>, SourceError> {
+        let attempt =
+            |reason, is_other_content| Ok(Err(Attempt { origin: origin.to_string(), reason, is_other_content }));
         let mut arrived = match self.receive(origin, request, sha512)? {
             Ok(arrived) => arrived,
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => return attempt(reason, false),
         };
         if arrived.resumed && arrived.checksum.sha512 != sha512 {
             // The beginning may be of another file; only a whole download can be blamed on the origin.
             fs::remove_file(&arrived.path).map_err(|error| SourceError::file(&arrived.path, &error))?;
             arrived = match self.receive(origin, request, sha512)? {
                 Ok(arrived) => arrived,
-                Err(reason) => return Ok(Err(reason)),
+                Err(reason) => return attempt(reason, false),
             };
         }
         if arrived.checksum.sha512 != sha512 {
             let kept = self.cache.reject(&arrived.path, &request.file_name)?;
             let kept = format!("kept as {}", kept.display());
-            return Ok(Err(wrong_checksum(sha512, &arrived.checksum.sha512, &kept)));
+            return attempt(wrong_checksum(sha512, &arrived.checksum.sha512, &kept), true);
         }
         let path = self.cache.adopt(&arrived.path, sha512)?;
         Ok(Ok(self.fetched(request, origin, path, arrived.checksum)))

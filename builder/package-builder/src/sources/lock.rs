@@ -85,7 +85,7 @@ fn find_unverified(fetcher: &Fetcher<'_>, request: &SourceRequest) -> Result<Fet
     for origin in candidates {
         match fetcher.take_unverified(&origin, request)? {
             Ok(found) => return Ok(found),
-            Err(reason) => attempts.push(Attempt { origin: origin.to_string(), reason }),
+            Err(reason) => attempts.push(Attempt { origin: origin.to_string(), reason, is_other_content: false }),
         }
     }
     Err(SourceError::Unavailable { package, file, attempts })
