@@ -178,10 +178,7 @@ impl Terminal {
             lines.push(hint("the same command goes on from here", colour));
         } else if let Some(failure) = self.tally.failures.iter().find(|failure| failure.log.is_some()) {
             let name = harmless(&failure.package);
-            lines.push(hint(
-                &format!("`package-builder log {} {name}` shows the whole log of {name}", event.run),
-                colour,
-            ));
+            lines.push(hint(&format!("`package-builder log {name}` shows the whole log of {name}"), colour));
         }
         if let Some(repository) = repository {
             lines.push(verb_line(Tone::Good, "Repository", repository, colour));
@@ -238,9 +235,14 @@ fn failure_lines(
     seconds: Option<f64>,
     colour: bool,
 ) -> Vec<String> {
-    let what = harmless(&verdict.describe());
+    let what = match (verdict, seconds) {
+        // What is missing was said when it was looked for, and is said once more in the summary.
+        (Verdict::NoSource { .. }, Some(_)) => "lacks a source".to_owned(),
+        _ => harmless(&verdict.describe()),
+    };
     let what = what.strip_prefix("failed ").unwrap_or(&what);
-    let after = seconds.map(|seconds| format!(" after {}", duration(seconds))).unwrap_or_default();
+    let ran = seconds.filter(|seconds| *seconds > 0.0);
+    let after = ran.map(|seconds| format!(" after {}", duration(seconds))).unwrap_or_default();
     let log = log.map(|log| format!(" (log: {log})")).unwrap_or_default();
     let mut what_lines = what.lines();
     let first = what_lines.next().unwrap_or_default();

@@ -75,6 +75,11 @@ pub enum Command {
   package-builder fetch --all
   package-builder fetch --lock zlib   write SPECS/zlib/sources")]
     Fetch(FetchArgs),
+    /// Print the logs of a package's newest build
+    #[command(after_help = "Examples:
+  package-builder log zlib
+  package-builder log zlib --phase check")]
+    Log(LogArgs),
     /// Remove results or caches
     #[command(after_help = "Examples:
   package-builder clean            leftovers of stopped runs and old runs' logs
@@ -192,6 +197,20 @@ pub struct FetchArgs {
     /// Fetch and write the checksums to `SPECS/NAME/sources`
     #[arg(long)]
     pub lock: bool,
+}
+
+/// Options of `log`.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// The source package
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Only this phase: root, srpm, prep, build, install, check, package
+    #[arg(long, value_name = "PHASE")]
+    pub phase: Option<String>,
+    /// The run, as its first line and `out/runs` name it [default: the newest that built the package]
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
 }
 
 /// Options of `clean`.

@@ -6,6 +6,7 @@ mod doctor;
 mod evaluate;
 mod fetch;
 mod graph;
+mod log;
 mod plan;
 
 use std::io::Write;
@@ -29,6 +30,7 @@ pub fn run(command_line: &CommandLine) -> Result<(), CommandError> {
         Command::Plan(arguments) => plan::run(settings()?, arguments),
         Command::Graph(arguments) => graph::run(settings()?, arguments),
         Command::Fetch(arguments) => fetch::run(settings()?, arguments),
+        Command::Log(arguments) => log::run(&settings()?, arguments),
         Command::Clean(arguments) => clean::run(&settings()?, arguments),
         Command::Doctor(arguments) => doctor::run(&settings()?, arguments),
         Command::Eval(arguments) => evaluate::run(settings()?, arguments),

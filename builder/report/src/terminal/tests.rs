@@ -146,7 +146,7 @@ error: unknown tag
      Summary [ 21m13s] 1/2 jobs run: 0 built, 1 failed, 2 blocked, 1 source missing
       FAILED curl-1-1 in %build (log: out/runs/7c1e/logs/curl/build.log)
              a.c:1: error: \u{fffd}[2Jno
-hint: `package-builder log 7c1e curl` shows the whole log of curl
+hint: `package-builder log curl` shows the whole log of curl
 ";
     assert_eq!(text, expected);
 }
