@@ -63,13 +63,19 @@ pub fn has(program: &str) -> bool {
 /// Whether tests run as root.
 #[must_use]
 pub fn is_root() -> bool {
-    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("Linux")) == 0
+    std::fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0)
 }
 
 /// Whether a Docker Engine answers.
 #[must_use]
 pub fn has_docker() -> bool {
     Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Prints a line of a bench.
+pub fn say(line: &str) {
+    // A closed pipe ends a bench's use, not the bench.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Says loudly that a test cannot run here; in CI that is a failure.

@@ -72,8 +72,14 @@ impl Tree {
     /// The command on this tree, with its own output and the shared cache.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_with(&cache(), arguments)
+    }
+
+    /// The command on this tree, with a cache of its own.
+    #[must_use]
+    pub fn command_with(&self, cache: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(package_builder());
-        command.arg("--tree").arg(self.folder.path()).arg("--cache").arg(cache()).args(arguments);
+        command.arg("--tree").arg(self.folder.path()).arg("--cache").arg(cache).args(arguments);
         command
     }
 
