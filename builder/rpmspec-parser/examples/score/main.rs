@@ -1,7 +1,8 @@
 //! Evaluates a corpus and writes one result a line, for its `score.py`.
 //!
 //! `cargo run --example score -- CORPUS [--arch x86_64] [--answers FILE] [--define 'NAME VALUE']
-//! [--parsed FILE] [SPEC…]`; without names, all specs. `--parsed` writes the expanded text of the named specs.
+//! [--parsed FILE] [SPEC…]`; without names, all specs. `--parsed` writes the expanded texts, one JSON object a line.
+#![expect(clippy::disallowed_methods, reason = "the example reads and writes files; the crate does not")]
 
 mod corpus;
 mod result;
@@ -21,7 +22,7 @@ fn main() -> io::Result<()> {
         match argument.as_str() {
             "--arch" => arch = value("the architecture")?,
             "--answers" => answers = value("the answers")?,
-            "--parsed" => parsed = Some(value("the file")?),
+            "--parsed" => parsed = Some(std::fs::File::create(value("the file")?)?),
             "--define" => {
                 let define = value("the definition")?;
                 let (name, body) = define.split_once(' ').ok_or_else(|| io::Error::other("write 'NAME VALUE'"))?;
@@ -40,8 +41,8 @@ fn main() -> io::Result<()> {
         let (text, path) = corpus.spec(&spec);
         let context = corpus.context(&arch, &path, &defines);
         let evaluation = evaluate(&text, &context, &corpus, &Options { path });
-        if let (Some(file), Some(package)) = (&parsed, &evaluation.package) {
-            std::fs::write(file, &package.parsed)?;
+        if let (Some(file), Some(package)) = (&mut parsed, &evaluation.package) {
+            writeln!(file, "{}", serde_json::json!({"path": spec, "parsed": package.parsed}))?;
         }
         writeln!(out, "{}", result::result(&spec, &evaluation))?;
     }

@@ -113,9 +113,7 @@ fn package(package: &BinaryPackage) -> Value {
         put(&mut map, key, json!(text));
     }
     put(&mut map, "epoch", json!(package.epoch));
-    if !package.description.is_empty() {
-        put(&mut map, "description", summed(&package.description));
-    }
+    put(&mut map, "description", summed(&package.description));
     put(&mut map, "provides", capabilities(&package.provides));
     put(&mut map, "obsoletes", capabilities(&package.obsoletes));
     for (key, list) in [
@@ -136,26 +134,10 @@ fn package(package: &BinaryPackage) -> Value {
     put(&mut map, "filetriggers", triggers(&package.file_triggers));
     put(&mut map, "transfiletriggers", triggers(&package.transaction_file_triggers));
     put(&mut map, "files", json!(package.files.clone().unwrap_or_default()));
-    put(&mut map, "filefile", json!(package.file_lists));
+    // The recorder glued the names together.
+    put(&mut map, "filefile", json!(Some(package.file_lists.concat()).filter(|names| !names.is_empty()).as_slice()));
     put(&mut map, "has_files", json!(package.files.is_some()));
     Value::Object(map)
-}
-
-/// JSON with every character beyond ASCII escaped, as the recorder hashed it.
-fn ascii(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        if letter.is_ascii() && letter != '\x7f' {
-            escaped.push(letter);
-        } else if letter == '\x7f' {
-            escaped.push(letter);
-        } else {
-            for unit in letter.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    escaped
 }
 
 fn source(source: &SourcePackage, map: &mut Map<String, Value>) {
@@ -189,7 +171,7 @@ fn source(source: &SourcePackage, map: &mut Map<String, Value>) {
     if let Some(first) = source.changelog.first() {
         let entries: Vec<_> =
             source.changelog.iter().map(|entry| json!([entry.time, entry.name, entry.text])).collect();
-        let sum = sha256(&ascii(&json!(entries).to_string()));
+        let sum = sha256(&json!(entries).to_string());
         let changelog =
             json!({"n": source.changelog.len(), "first_time": first.time, "first_name": first.name, "sha256": sum});
         put(map, "changelog", changelog);

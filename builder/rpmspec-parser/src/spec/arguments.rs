@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// What is wrong with a line of arguments, in popt's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ArgumentError {
-    /// A quote is not closed.
+    /// Nothing follows a backslash.
     Quoting,
     /// An option nobody knows.
     Unknown(String),
@@ -32,11 +32,10 @@ impl ArgumentError {
     }
 }
 
-/// Splits at white space; `'` and `"` quote, `\` escapes.
+/// Splits at white space; `'` and `"` quote, to the end if they are not closed, `\` escapes.
 pub(super) fn split_words(text: &str) -> Result<Vec<String>, ArgumentError> {
     let mut words = Vec::new();
     let mut word = String::new();
-    let mut within = false;
     let mut quote = None;
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -51,27 +50,20 @@ pub(super) fn split_words(text: &str) -> Result<Vec<String>, ArgumentError> {
             }
             (Some(_), letter) => word.push(letter),
             (None, letter) if letter.is_ascii_whitespace() => {
-                if within && !word.is_empty() {
+                if !word.is_empty() {
                     words.push(std::mem::take(&mut word));
                 }
-                within = false;
             }
             (None, '"' | '\'') => {
                 quote = Some(letter);
-                within = true;
             }
             (None, '\\') => {
                 word.push(letters.next().ok_or(ArgumentError::Quoting)?);
-                within = true;
             }
             (None, letter) => {
                 word.push(letter);
-                within = true;
             }
         }
-    }
-    if quote.is_some() {
-        return Err(ArgumentError::Quoting);
     }
     if !word.is_empty() {
         words.push(word);
@@ -105,8 +97,7 @@ impl Arguments {
             if word.starts_with("--") {
                 return Err(ArgumentError::Unknown(word.clone()));
             }
-            let mut letters = word[1..].char_indices();
-            while let Some((at, letter)) = letters.next() {
+            for (at, letter) in word[1..].char_indices() {
                 let takes_value = match table.find(letter).filter(|_| letter != ':') {
                     None => return Err(ArgumentError::Unknown(format!("-{letter}"))),
                     Some(found) => table[found + letter.len_utf8()..].starts_with(':'),
@@ -116,9 +107,12 @@ impl Arguments {
                     continue;
                 }
                 let behind = &word[1 + at + letter.len_utf8()..];
-                let value = match behind.strip_prefix('=').unwrap_or(behind) {
-                    "" => rest.next().cloned().ok_or_else(|| ArgumentError::Missing(format!("-{letter}")))?,
-                    value => value.to_owned(),
+                let value = match behind.strip_prefix('=') {
+                    Some(value) => value.to_owned(),
+                    None if behind.is_empty() => {
+                        rest.next().cloned().ok_or_else(|| ArgumentError::Missing(format!("-{letter}")))?
+                    }
+                    None => behind.to_owned(),
                 };
                 result.options.push((letter, Some(value)));
                 break;
@@ -138,6 +132,12 @@ impl Arguments {
     }
 }
 
+/// Reads the number of a source or patch: digits, with blanks before them at most.
+pub(super) fn whole_number(text: &str) -> Option<u32> {
+    let digits = text.trim_ascii_start();
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn quotes_and_escapes_join_words() {
         assert_eq!(words(r#"%post -p "/bin/sh -e" a\ b 'c"d'"#), ["%post", "-p", "/bin/sh -e", "a b", "c\"d"]);
-        assert_eq!(split_words("a 'b"), Err(ArgumentError::Quoting));
+        assert_eq!(words("a 'b c"), ["a", "b c"]);
+        assert_eq!(split_words("a \\"), Err(ArgumentError::Quoting));
     }
 
     #[test]

@@ -13,20 +13,16 @@ impl Evaluator<'_, '_> {
         // Within `%files`, `%license` is a directive even where a `License` tag has made it a macro.
         self.macros.define("license", None, "%%license", Level::SPEC, Some(&place));
         let target = self.section_package("n:f:")?;
-        let mut lines = Vec::new();
-        let next = self.read_lines(Strip::COMMENTS, |this| {
-            let line = this.reader.line.trim_ascii();
-            if !line.is_empty() {
-                lines.push(line.to_owned());
-            }
-        })?;
+        // A comment leaves nothing of its line, not even the line's end.
+        let (text, next) = self.read_text(Strip::COMMENTS)?;
         self.macros.undefine("license");
         let Some((arguments, Some(index))) = target else { return Ok(next) };
         let lists = arguments.options.into_iter().filter(|(option, _)| *option == 'f').filter_map(|(_, file)| file);
         let Some(draft) = self.drafts.get_mut(index) else { return Ok(next) };
         draft.package.file_lists.extend(lists);
         let repeated = draft.package.files.is_some();
-        draft.package.files.get_or_insert_default().append(&mut lines);
+        let lines = text.trim_ascii_end().lines().map(|line| line.trim_ascii().to_owned());
+        draft.package.files.get_or_insert_default().extend(lines);
         if repeated {
             let warning = format!("multiple %files for package '{}'", draft.package.name);
             self.record(Diagnostic::warning(warning).at(&place));

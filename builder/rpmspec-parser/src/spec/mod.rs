@@ -7,6 +7,7 @@ mod conditional;
 mod dependencies;
 mod evaluator;
 mod files;
+mod patch;
 mod preamble;
 mod prep;
 mod qualifier;

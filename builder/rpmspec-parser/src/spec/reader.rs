@@ -150,13 +150,18 @@ impl Reader {
 
     /// The place of a word of the line at hand, where the spec has it literally; else the line's.
     pub(super) fn place_of(&self, word: &str) -> Place {
+        let found = if word.is_empty() { None } else { self.raw.find(word) };
+        found.map_or_else(|| self.place(), |at| self.place_at(at))
+    }
+
+    /// The place of an offset in the lines at hand.
+    fn place_at(&self, at: usize) -> Place {
         let mut place = self.place();
-        if let Some(at) = (!word.is_empty()).then(|| self.raw.find(word)).flatten() {
-            let before = &self.raw[..at];
-            let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-            place.line += u32::try_from(before.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX);
-            place.column = u32::try_from(at - line_start + 1).unwrap_or(u32::MAX);
-        }
+        let before = &self.raw[..at];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let lines = u32::try_from(before.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX);
+        place.line = place.line.saturating_add(lines);
+        place.column = u32::try_from(at - line_start + 1).unwrap_or(u32::MAX);
         place
     }
 
@@ -274,11 +279,11 @@ impl Evaluator<'_, '_> {
         self.collect_macro_diagnostics();
         match result {
             Ok(expanded) => {
-                let comment = strip.comments && self.reader.raw.trim_ascii_start().starts_with('#');
-                if comment && expanded != self.reader.raw {
-                    let shown = first_macro(&self.reader.raw).trim_ascii_end();
-                    let warning = format!("Macro expanded in comment: {}", shown.lines().next().unwrap_or_default());
-                    self.record(Diagnostic::warning(warning).at(&place).hint("write `%%` for a `%` in a comment"));
+                let is_comment = strip.comments && self.reader.raw.trim_start_matches(is_space).starts_with('#');
+                if let Some(at) = is_comment.then(|| first_difference(&self.reader.raw, &expanded)).flatten() {
+                    let shown = self.reader.raw[at..].lines().next().unwrap_or_default();
+                    let warning = Diagnostic::warning(format!("Macro expanded in comment: {shown}"));
+                    self.record(warning.at(&self.reader.place_at(at)).hint("write `%%` for a `%` in a comment"));
                 }
                 self.reader.expanded = expanded;
             }
@@ -373,16 +378,26 @@ enum Obeyed {
     Include,
 }
 
-/// A comment from its first macro on.
-fn first_macro(text: &str) -> &str {
-    let mut from = 0;
-    while let Some(at) = text[from..].find('%') {
-        if !text[from + at + 1..].starts_with('%') {
-            return &text[from + at..];
+/// Where a comment and what it expanded to differ, `%%` for `%` apart.
+fn first_difference(raw: &str, expanded: &str) -> Option<usize> {
+    let mut rest = expanded.as_bytes();
+    let bytes = raw.as_bytes();
+    let mut at = 0;
+    while let (Some(byte), [first, others @ ..]) = (bytes.get(at), rest) {
+        if *byte == b'%' && bytes.get(at + 1) == Some(&b'%') {
+            at += 1;
         }
-        from += at + 2;
+        if byte != first {
+            break;
+        }
+        at += 1;
+        rest = others;
     }
-    text
+    if at >= bytes.len() && rest.is_empty() {
+        return None;
+    }
+    // Before a difference inside a character, the whole character is shown.
+    (0..=at.min(raw.len())).rev().find(|at| raw.is_char_boundary(*at))
 }
 
 /// White space as C's `isspace` has it.

@@ -226,7 +226,7 @@ impl Engine<'_> {
             "splitargs" => Value::Table(lua.create_sequence_from(split_arguments(&arguments.text(0)?))?),
             "unsplitargs" => {
                 let Some(Value::Table(table)) = arguments.get(0) else {
-                    let got = arguments.values.get(0).map_or("no value", Value::type_name);
+                    let got = arguments.values.front().map_or("no value", Value::type_name);
                     return Err(format!("bad argument #1 to 'unsplitargs' (table expected, got {got})").into());
                 };
                 let words = table.sequence_values::<String>().collect::<mlua::Result<Vec<_>>>()?;

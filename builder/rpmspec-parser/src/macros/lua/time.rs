@@ -132,7 +132,7 @@ impl Broken {
             Some('j') => write!(text, "{:03}", self.yearday + 1),
             Some('m') => write!(text, "{:02}", self.month),
             Some('M') => write!(text, "{:02}", self.minute),
-            Some('n') => write!(text, "\n"),
+            Some('n') => writeln!(text),
             Some('p') => write!(text, "{half}"),
             Some('r') => return nested(text, "%I:%M:%S %p"),
             Some('R') => return nested(text, "%H:%M"),
