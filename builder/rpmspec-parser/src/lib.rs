@@ -16,6 +16,6 @@ pub mod spec;
 pub mod world;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
-pub use macros::{MacroContext, Macros};
-pub use spec::{Evaluation, Options, SourcePackage, evaluate};
+pub use macros::{MacroContext, Macros, PreparedContext};
+pub use spec::{Evaluation, Options, SourcePackage, evaluate, evaluate_prepared};
 pub use world::World;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rpmspec_parser::{MacroContext, World};
+use rpmspec_parser::{Evaluation, MacroContext, Options, PreparedContext, World, evaluate_prepared};
 use serde_json::Value;
 
 /// Where the corpus' specs and macro files were when the answers were recorded.
@@ -85,14 +85,21 @@ impl Corpus {
     }
 
     /// A spec's text, and the path it is evaluated at.
-    pub(crate) fn spec(&self, path: &str) -> (String, PathBuf) {
+    fn spec(&self, path: &str) -> (String, PathBuf) {
         let path = Path::new(SPECS).join(path);
         let content = self.files.get(&path).map(Vec::as_slice).unwrap_or_default();
         (String::from_utf8_lossy(content).into_owned(), path)
     }
 
-    /// The macro context for an architecture and one spec, with more definitions on top.
-    pub(crate) fn context(&self, arch: &str, spec: &Path, defines: &[(&str, &str)]) -> MacroContext {
+    /// Evaluates a spec.
+    pub(crate) fn evaluate(&self, spec: &str, context: &PreparedContext) -> Evaluation {
+        let (text, path) = self.spec(spec);
+        let folder = path.parent().unwrap_or(Path::new("/")).display().to_string();
+        evaluate_prepared(&text, &context.with_definition("_sourcedir", &folder), self, &Options { path })
+    }
+
+    /// The macro context for an architecture, with more definitions on top.
+    pub(crate) fn context(&self, arch: &str, defines: &[(&str, &str)]) -> MacroContext {
         let text = |path: &str| -> Option<(PathBuf, String)> {
             let path = path.replace("%{_target}", &format!("{arch}-linux"));
             let (mount, rest) = path.split_once('/')?;
@@ -107,8 +114,6 @@ impl Corpus {
             .filter_map(|define| Some((define["name"].as_str()?.to_owned(), define["value"].as_str()?.to_owned())))
             .collect();
         all.extend(defines.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let folder = spec.parent().unwrap_or(Path::new("/"));
-        all.push(("_sourcedir".to_owned(), folder.display().to_string()));
         MacroContext {
             files: list("macro_files").iter().filter_map(|path| text(path.as_str()?)).collect(),
             rpmrc: list("rcfiles").iter().filter_map(|path| Some(text(path.as_str()?)?.1)).collect(),

@@ -10,7 +10,7 @@ mod result;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use rpmspec_parser::{Options, evaluate};
+use rpmspec_parser::PreparedContext;
 
 fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -37,10 +37,9 @@ fn main() -> io::Result<()> {
     }
     let defines: Vec<_> = defines.iter().map(|(name, body)| (name.as_str(), body.as_str())).collect();
     let mut out = io::BufWriter::new(io::stdout().lock());
+    let context = PreparedContext::new(&corpus.context(&arch, &defines));
     for spec in specs {
-        let (text, path) = corpus.spec(&spec);
-        let context = corpus.context(&arch, &path, &defines);
-        let evaluation = evaluate(&text, &context, &corpus, &Options { path });
+        let evaluation = corpus.evaluate(&spec, &context);
         if let (Some(file), Some(package)) = (&mut parsed, &evaluation.package) {
             writeln!(file, "{}", serde_json::json!({"path": spec, "parsed": package.parsed}))?;
         }

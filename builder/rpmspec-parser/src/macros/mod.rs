@@ -62,6 +62,23 @@ impl PreparedContext {
         let rpmrc = Rpmrc::parse(&context.rpmrc);
         let macros = Macros::read(context, rpmrc, &crate::world::NoWorld);
         Self {
+            table: macros.engine.table.into_inner().share(),
+            rpmrc: macros.engine.rpmrc,
+            target_cpu: macros.machine_cpu,
+            target_os: macros.machine_os,
+            diagnostics: macros.engine.log.into_inner(),
+        }
+    }
+
+    /// The same context with one more definition of the command line: `name` with its options, if any. What the
+    /// two have in common is shared.
+    #[must_use]
+    pub fn with_definition(&self, name: &str, body: &str) -> Self {
+        let macros = Macros::prepared(self, &crate::world::NoWorld);
+        *macros.engine.place.borrow_mut() = Some(Place { file: "<command line>".into(), line: 1, column: 1 });
+        let name = name.strip_prefix('%').unwrap_or(name);
+        macros.engine.define_text(&format!("{name} {body}"), Level::COMMAND_LINE);
+        Self {
             table: macros.engine.table.into_inner(),
             rpmrc: macros.engine.rpmrc,
             target_cpu: macros.machine_cpu,

@@ -51,14 +51,28 @@ struct Entry {
     used: bool,
 }
 
+/// The definitions of each name, the newest last.
+type Stacks = HashMap<Arc<str>, Vec<Entry>>;
+
 /// All definitions in force and those they hide.
+///
+/// What many specs have in common is shared and never changes; of a name that is touched, the whole stack is
+/// copied first. So a copy of a table costs nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MacroTable {
-    stacks: HashMap<Arc<str>, Vec<Entry>>,
+    shared: Arc<Stacks>,
+    /// The stacks of names that were touched; empty where nothing is left of a shared one.
+    own: Stacks,
     /// Names with a definition inside a parametric call: the only ones the end of a call has to look at.
     scoped: BTreeSet<Arc<str>>,
     /// Bytes of all bodies, to bound memory.
     size: usize,
+}
+
+impl Entry {
+    fn size(&self) -> usize {
+        self.definition.name.len() + self.definition.body.len()
+    }
 }
 
 impl MacroTable {
@@ -67,15 +81,39 @@ impl MacroTable {
         self.size
     }
 
+    /// Makes everything shared among the copies to be made from now on.
+    pub(super) fn share(self) -> Self {
+        let mut stacks = Arc::unwrap_or_clone(self.shared);
+        stacks.extend(self.own);
+        stacks.retain(|_, stack| !stack.is_empty());
+        Self { shared: Arc::new(stacks), own: Stacks::default(), scoped: self.scoped, size: self.size }
+    }
+
+    fn stack(&self, name: &str) -> Option<&Vec<Entry>> {
+        self.own.get(name).or_else(|| self.shared.get(name))
+    }
+
+    /// A stack that may be changed, if there is one.
+    fn stack_mut(&mut self, name: &str) -> Option<&mut Vec<Entry>> {
+        if !self.own.contains_key(name) {
+            let (name, stack) = self.shared.get_key_value(name)?;
+            self.own.insert(Arc::clone(name), stack.clone());
+        }
+        self.own.get_mut(name)
+    }
+
     /// Returns the definition in force.
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Definition>> {
-        self.stacks.get(name)?.last().map(|entry| &entry.definition)
+        self.stack(name)?.last().map(|entry| &entry.definition)
     }
 
     /// Returns the definition in force for a call at a level, and notes that it is used. The arguments of an
     /// outer call are not seen by an inner one.
     pub(super) fn find(&mut self, name: &str, level: i32) -> Option<Arc<Definition>> {
-        let entry = self.stacks.get_mut(name)?.last_mut()?;
+        let Some(stack) = self.own.get_mut(name) else {
+            return self.shared.get(name)?.last().map(|entry| Arc::clone(&entry.definition));
+        };
+        let entry = stack.last_mut()?;
         if level > entry.definition.level.0 && matches!(entry.definition.kind, Kind::Argument) {
             return None;
         }
@@ -85,22 +123,32 @@ impl MacroTable {
 
     /// Defines a name on top of what it meant until now.
     pub(super) fn push(&mut self, definition: Definition) {
-        self.size = self.size.saturating_add(definition.name.len() + definition.body.len());
-        let name = Arc::clone(&definition.name);
-        if definition.level.0 > 0 {
-            self.scoped.insert(Arc::clone(&name));
+        let entry = Entry { definition: Arc::new(definition), used: false };
+        self.size = self.size.saturating_add(entry.size());
+        let name = &entry.definition.name;
+        if entry.definition.level.0 > 0 {
+            self.scoped.insert(Arc::clone(name));
         }
-        self.stacks.entry(name).or_default().push(Entry { definition: Arc::new(definition), used: false });
+        match self.stack_mut(&Arc::clone(name)) {
+            Some(stack) => stack.push(entry),
+            None => {
+                self.own.insert(Arc::clone(name), vec![entry]);
+            }
+        }
     }
 
     /// Takes the newest definition of a name away.
     pub(super) fn pop(&mut self, name: &str) {
-        let Some(stack) = self.stacks.get_mut(name) else { return };
-        if let Some(entry) = stack.pop() {
-            self.size = self.size.saturating_sub(entry.definition.name.len() + entry.definition.body.len());
-        }
-        if stack.is_empty() {
-            self.stacks.remove(name);
+        let Some(stack) = self.stack_mut(name) else { return };
+        let gone = stack.pop().map_or(0, |entry| entry.size());
+        self.size = self.size.saturating_sub(gone);
+        self.forget_if_empty(name);
+    }
+
+    /// Takes an empty stack away, unless it hides a shared one.
+    fn forget_if_empty(&mut self, name: &str) {
+        if self.own.get(name).is_some_and(Vec::is_empty) && !self.shared.contains_key(name) {
+            self.own.remove(name);
         }
     }
 
@@ -110,56 +158,56 @@ impl MacroTable {
         let mut unused = Vec::new();
         let mut over = Vec::new();
         for name in &self.scoped {
-            let Some(stack) = self.stacks.get_mut(name) else {
+            // What is made inside a call is a table's own.
+            let Some(stack) = self.own.get_mut(name) else {
                 over.push(Arc::clone(name));
                 continue;
             };
-            let Some(entry) = stack.last() else { continue };
-            if entry.definition.level.0 >= level {
+            if let Some(entry) = stack.pop_if(|entry| entry.definition.level.0 >= level) {
                 if !entry.used && matches!(entry.definition.kind, Kind::Text | Kind::Literal) {
                     unused.push(Arc::clone(name));
                 }
-                if let Some(entry) = stack.pop() {
-                    self.size = self.size.saturating_sub(entry.definition.name.len() + entry.definition.body.len());
-                }
+                self.size = self.size.saturating_sub(entry.size());
             }
             if !stack.iter().any(|entry| entry.definition.level.0 > 0) {
                 over.push(Arc::clone(name));
             }
-            if stack.is_empty() {
-                self.stacks.remove(name);
-            }
         }
         for name in over {
             self.scoped.remove(&name);
+            self.forget_if_empty(&name);
         }
         unused
     }
 
     /// Takes away every definition of exactly a level that is the newest of its name.
     pub(super) fn forget(&mut self, level: Level) {
-        let mut size = self.size;
-        self.stacks.retain(|_, stack| {
-            stack.retain(|entry| {
-                let keep = entry.definition.level != level;
-                if !keep {
-                    size = size.saturating_sub(entry.definition.name.len() + entry.definition.body.len());
-                }
-                keep
-            });
-            !stack.is_empty()
-        });
-        self.size = size;
+        let at_level = |entry: &Entry| entry.definition.level == level;
+        let names: Vec<Arc<str>> = self
+            .shared
+            .iter()
+            .chain(&self.own)
+            .filter(|(_, stack)| stack.iter().any(at_level))
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
+        for name in names {
+            let mut gone = 0;
+            if let Some(stack) = self.stack_mut(&name) {
+                stack.retain(|entry| {
+                    gone += if at_level(entry) { entry.size() } else { 0 };
+                    !at_level(entry)
+                });
+            }
+            self.size = self.size.saturating_sub(gone);
+            self.forget_if_empty(&name);
+        }
     }
 
-    /// Returns the definitions in force, by name, and whether each was ever looked up.
+    /// Returns the definitions in force, by name, and whether each was ever looked up, where that is known.
     pub(super) fn all(&self) -> Vec<(&Definition, bool)> {
-        let mut all: Vec<_> = self
-            .stacks
-            .values()
-            .filter_map(|stack| stack.last())
-            .map(|entry| (&*entry.definition, entry.used))
-            .collect();
+        let shared = self.shared.iter().filter(|(name, _)| !self.own.contains_key(*name));
+        let newest = shared.chain(&self.own).filter_map(|(_, stack)| stack.last());
+        let mut all: Vec<_> = newest.map(|entry| (&*entry.definition, entry.used)).collect();
         all.sort_by(|left, right| left.0.name.cmp(&right.0.name));
         all
     }
@@ -206,6 +254,25 @@ mod tests {
         assert_eq!(table.end_scope(1), ["b".into()] as [Arc<str>; 1]);
         assert_eq!(&*table.get("a").unwrap().body, "1");
         assert!(table.get("b").is_none());
+    }
+
+    #[test]
+    fn what_is_shared_stays_as_it_is() {
+        let mut table = MacroTable::default();
+        table.push(text("a", "1", 0));
+        let shared = table.share();
+        let mut copy = shared.clone();
+        copy.push(text("a", "2", 0));
+        copy.push(text("b", "3", -3));
+        assert_eq!(&*copy.get("a").unwrap().body, "2");
+        copy.pop("a");
+        copy.pop("a");
+        copy.pop("a");
+        assert!(copy.get("a").is_none());
+        copy.push(text("a", "4", 0));
+        copy.forget(Level(-3));
+        assert_eq!(copy.all().iter().map(|(found, _)| &*found.body).collect::<Vec<_>>(), ["4"]);
+        assert_eq!((&*shared.get("a").unwrap().body, shared.size()), ("1", 2));
     }
 
     #[test]

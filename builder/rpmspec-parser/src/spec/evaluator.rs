@@ -9,8 +9,8 @@ use super::sections::Part;
 use super::source_package::{BinaryPackage, SourcePackage};
 use super::sources::Numbering;
 use super::{Evaluation, Options};
-use crate::macros::Level;
-use crate::{Diagnostic, MacroContext, Macros, Place, World};
+use crate::macros::{Level, PreparedContext};
+use crate::{Diagnostic, Macros, Place, World};
 
 /// After so many errors the rest is not worth reading.
 const MOST_ERRORS: usize = 30;
@@ -63,9 +63,9 @@ pub(super) struct Evaluator<'input, 'world> {
 }
 
 /// Evaluates a spec; see [`super::evaluate`].
-pub(super) fn evaluate(text: &str, context: &MacroContext, world: &dyn World, options: &Options) -> Evaluation {
+pub(super) fn evaluate(text: &str, context: &PreparedContext, world: &dyn World, options: &Options) -> Evaluation {
     let mut evaluator = Evaluator {
-        macros: Macros::new(context, world),
+        macros: Macros::prepared(context, world),
         world,
         options,
         reader: Reader::new(options.path.display().to_string(), Arc::from(text)),

@@ -25,6 +25,7 @@ pub use source_package::{
 
 use std::path::PathBuf;
 
+use crate::macros::PreparedContext;
 use crate::{Diagnostic, MacroContext, World};
 
 /// What evaluation needs to know besides the text and the macros.
@@ -45,6 +46,13 @@ pub struct Evaluation {
 
 /// Evaluates a spec as rpm would for the context's architecture. Never fails and never panics: what is
 /// wrong is in the diagnostics.
+///
+/// For many specs of one context, prepare it once and use [`evaluate_prepared`].
 pub fn evaluate(text: &str, context: &MacroContext, world: &dyn World, options: &Options) -> Evaluation {
+    evaluate_prepared(text, &PreparedContext::new(context), world, options)
+}
+
+/// Evaluates a spec as [`evaluate`] does, in a context that is read already.
+pub fn evaluate_prepared(text: &str, context: &PreparedContext, world: &dyn World, options: &Options) -> Evaluation {
     evaluator::evaluate(text, context, world, options)
 }
