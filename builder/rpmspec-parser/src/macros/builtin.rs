@@ -199,10 +199,11 @@ impl Engine<'_> {
                 }
             }
             Action::UrlToPath => self.append(frame, text::url_path(argument)),
-            // Evaluation is never verbose: what `%{verbose:…}` would add is left out.
             Action::Verbose => {
                 if used.is_some() || arguments.is_empty() {
-                    self.append(frame, "0");
+                    self.append(frame, if self.verbose.get() { "1" } else { "0" });
+                } else if self.verbose.get() {
+                    self.expand_into(frame, argument);
                 }
             }
             Action::Warn => self.complain(frame, Severity::Warning, argument),

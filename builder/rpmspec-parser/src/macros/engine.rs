@@ -65,6 +65,8 @@ pub(super) struct Engine<'world> {
     pub(super) lua_level: Cell<i32>,
     /// Variables that Lua set; they hide the world's.
     pub(super) environment: RefCell<BTreeMap<String, Option<String>>>,
+    /// Whether rpm would be verbose.
+    pub(super) verbose: Cell<bool>,
     /// Expansions on the native stack.
     pub(super) nesting: Cell<u32>,
     pub(super) budget: limits::Budget,

@@ -126,6 +126,7 @@ impl<'world> Macros<'world> {
             lua_depth: Cell::new(0),
             lua_level: Cell::new(0),
             environment: RefCell::default(),
+            verbose: Cell::new(false),
             nesting: Cell::new(0),
             budget: limits::Budget::default(),
         }
@@ -259,6 +260,11 @@ impl<'world> Macros<'world> {
         self.engine.table.get_mut().forget(level);
     }
 
+    /// Sets what `%{verbose}` tells, as `rpm -v` does. Evaluation is not verbose unless it is asked to be.
+    pub fn set_verbose(&mut self, verbose: bool) {
+        self.engine.verbose.set(verbose);
+    }
+
     /// Says whether a name is defined.
     #[must_use]
     pub fn is_defined(&self, name: &str) -> bool {
@@ -280,6 +286,12 @@ impl<'world> Macros<'world> {
     /// Takes the warnings, and errors that did not stop an expansion, that arose since the last call.
     pub fn take_diagnostics(&mut self) -> Vec<Diagnostic> {
         std::mem::take(self.engine.log.get_mut())
+    }
+
+    /// Says what is wrong with the syntax of a Lua script that is not run now, such as a scriptlet.
+    #[must_use]
+    pub fn lua_syntax_error(&self, script: &str, name: &str) -> Option<String> {
+        self.engine.lua_syntax_error(script, name)
     }
 
     /// Sets a global Lua table of strings, as rpm does for `sources` and `patches` (full paths).

@@ -55,6 +55,8 @@ impl Evaluator<'_, '_> {
                     }
                     newest_allowed = Some(entry.time);
                     if trim == 0 || entry.time >= trim {
+                        self.note_encoding(0, "Changelogname", &entry.name, place);
+                        self.note_encoding(0, "Changelogtext", &entry.text, place);
                         self.source.changelog.push(entry);
                     }
                 }

@@ -30,7 +30,7 @@ impl Evaluator<'_, '_> {
             }
             self.provide_itself(index);
         }
-        Ok(())
+        self.check_encoding()
     }
 
     /// Every package provides itself, and itself for its architecture unless it is noarch.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Qualifier;
 use super::evaluator::{Evaluator, Step};
+use super::preamble::NAME_CHARACTERS;
+use super::rich::{self, Leaf};
 use super::source_package::Located;
 use super::tags::Relation;
 use crate::rpm::{self, Capability, Dependency, Evr};
@@ -117,7 +119,19 @@ fn next_word<'text>(text: &mut &'text str) -> &'text str {
     word
 }
 
-fn sense(word: &str) -> Option<u32> {
+/// How rpm writes a comparison, between blanks.
+pub(super) fn written(sense: u32) -> &'static str {
+    match sense {
+        LESS => " < ",
+        GREATER => " > ",
+        EQUAL => " = ",
+        sense if sense & LESS != 0 => " <= ",
+        _ => " >= ",
+    }
+}
+
+/// Reads a comparison.
+pub(super) fn sense(word: &str) -> Option<u32> {
     Some(match word {
         "<" => LESS,
         "<=" | "=<" => LESS | EQUAL,
@@ -158,21 +172,28 @@ impl Evaluator<'_, '_> {
             Relation::Prereq => (Relation::Requires, flags | Qualifier::Pre.bit() | Qualifier::Preun.bit()),
             relation => (relation, flags),
         };
-        match self.parse_dependencies(relation, text, flags, index) {
-            Ok(entries) => {
-                for (entry, place) in entries {
-                    let target = match relation {
-                        Relation::BuildRequires | Relation::BuildConflicts => &mut self.build_dependencies,
-                        _ => match self.drafts.get_mut(draft) {
-                            Some(draft) => &mut draft.dependencies,
-                            None => return Ok(()),
-                        },
-                    };
-                    target.add(relation, entry, Some(place));
-                }
+        let mut entries = Vec::new();
+        let outcome = self.parse_dependencies(relation, text, flags, index, &mut entries);
+        for (entry, place) in entries {
+            let target = match relation {
+                Relation::BuildRequires | Relation::BuildConflicts => &mut self.build_dependencies,
+                _ => match self.drafts.get_mut(draft) {
+                    Some(draft) => &mut draft.dependencies,
+                    None => return Ok(()),
+                },
+            };
+            target.add(relation, entry, Some(place));
+        }
+        let is_trigger =
+            matches!(relation, Relation::Triggers | Relation::FileTriggers | Relation::TransactionFileTriggers);
+        match outcome {
+            Err(diagnostic) if is_trigger => {
+                // rpm goes on with the conditions before.
+                self.record(*diagnostic);
                 Ok(())
             }
             Err(diagnostic) => self.fail(*diagnostic),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -182,7 +203,8 @@ impl Evaluator<'_, '_> {
         text: &str,
         tag_flags: u32,
         index: usize,
-    ) -> Result<Vec<(Entry, Place)>, Box<Diagnostic>> {
+        entries: &mut Vec<(Entry, Place)>,
+    ) -> Result<(), Box<Diagnostic>> {
         let files = matches!(relation, Relation::FileTriggers | Relation::TransactionFileTriggers);
         let rich = matches!(
             relation,
@@ -195,12 +217,11 @@ impl Evaluator<'_, '_> {
                 | Relation::BuildRequires
                 | Relation::BuildConflicts
         );
-        let mut entries = Vec::new();
         let mut rest = text;
         loop {
             rest = rest.trim_start_matches(is_separator);
             if rest.is_empty() {
-                return Ok(entries);
+                return Ok(());
             }
             let first = rest.chars().next().unwrap_or_default();
             let error_at = |place: Place, message: String| Box::new(Diagnostic::error(message).at(&place));
@@ -209,65 +230,94 @@ impl Evaluator<'_, '_> {
                     let place = self.reader.place_of(rest);
                     return Err(error_at(place, "No rich dependencies allowed for this type".to_owned()));
                 }
-                let length = rich_length(rest);
-                let written = &rest[..length];
-                let place = self.reader.place_of(written);
-                let dependency = Dependency::parse(written).map_err(|error| {
-                    let reason = rich_error(written, &error.reason);
-                    error_at(place.clone(), format!("{reason}: {written}"))
-                })?;
-                let mut name = dependency.to_string();
-                if !name.starts_with('(') {
-                    name = format!("({name})");
-                }
-                entries.push((Entry { name, evr: String::new(), flags: tag_flags, index }, place));
-                rest = &rest[length..];
+                let place = self.reader.place_of(rest.trim_ascii_end());
+                let conflicts = matches!(
+                    relation,
+                    Relation::Conflicts | Relation::BuildConflicts | Relation::Supplements | Relation::Enhances
+                );
+                let mut fault = None;
+                let read = rich::read(rest, conflicts, |leaf| {
+                    self.check_leaf(leaf).map_err(|diagnostic| {
+                        fault = Some(diagnostic);
+                        String::new()
+                    })
+                });
+                let read = read.map_err(|words| fault.unwrap_or_else(|| error_at(place.clone(), words)))?;
+                entries.push((Entry { name: read.text, evr: String::new(), flags: tag_flags, index }, place));
+                rest = &rest[read.length..];
                 continue;
             }
-            let whole = rest;
             let name = next_word(&mut rest);
-            if !(first.is_ascii_alphanumeric() || matches!(first, '_' | '/')) {
-                let hint =
-                    if first == '%' { "the macro is not defined here" } else { "see `Requires` in rpm's manual" };
-                return Err(Box::new(
-                    Diagnostic::error("Dependency tokens must begin with alpha-numeric, '_' or '/'")
-                        .at(&self.reader.place_of(whole))
-                        .hint(hint),
-                ));
-            }
             let place = self.reader.place_of(name);
             let mut behind = rest;
-            let mut evr = "";
-            let mut flags = tag_flags;
+            let mut leaf = Leaf { name, sense: 0, evr: "" };
             if let Some(sense) = sense(next_word(&mut behind)) {
-                if name.starts_with('/') {
-                    return Err(error_at(place, "Versioned file name not permitted".to_owned()));
-                }
-                evr = next_word(&mut behind);
-                if evr.is_empty() {
+                leaf = Leaf { sense, evr: next_word(&mut behind), ..leaf };
+                if leaf.evr.is_empty() {
                     return Err(error_at(place, "Version required".to_owned()));
                 }
-                self.check_characters(evr, VERSION_CHARACTERS, None).map_err(Box::new)?;
-                if let Some(message) = version_error(evr) {
-                    return Err(error_at(place, message));
-                }
-                flags |= sense;
                 rest = behind;
-            } else if relation == Relation::Obsoletes {
-                self.record(
-                    Diagnostic::warning("It's not recommended to have unversioned Obsoletes")
-                        .at(&place)
-                        .hint(format!("write `{name} < VERSION`")),
-                );
             }
+            self.check_leaf(leaf)?;
+            if files && first != '/' {
+                self.record(Diagnostic::warning("Only absolute paths are allowed in file triggers").at(&place));
+            }
+            if relation == Relation::Obsoletes {
+                self.check_obsolete(leaf, &place)?;
+            }
+            let mut flags = tag_flags | leaf.sense;
             if name.starts_with("rpmlib(") {
                 if relation != Relation::Requires && relation != Relation::BuildRequires {
                     return Err(error_at(place, "invalid dependency".to_owned()));
                 }
                 flags |= Qualifier::Rpmlib.bit();
             }
-            entries.push((Entry { name: name.to_owned(), evr: evr.to_owned(), flags, index }, place));
+            entries.push((Entry { name: name.to_owned(), evr: leaf.evr.to_owned(), flags, index }, place));
         }
+    }
+
+    /// Checks a name and its version, wherever they stand.
+    fn check_leaf(&mut self, leaf: Leaf<'_>) -> Result<(), Box<Diagnostic>> {
+        let Leaf { name, sense, evr } = leaf;
+        let first = name.chars().next().unwrap_or_default();
+        if !(first.is_ascii_alphanumeric() || matches!(first, '_' | '/')) {
+            let hint = if first == '%' { "the macro is not defined here" } else { "see `Requires` in rpm's manual" };
+            return Err(Box::new(
+                Diagnostic::error("Dependency tokens must begin with alpha-numeric, '_' or '/'")
+                    .at(&self.reader.place_of(name))
+                    .hint(hint),
+            ));
+        }
+        if sense == 0 {
+            return Ok(());
+        }
+        let fault = |this: &Self, word: &str, message: String| {
+            Err(Box::new(Diagnostic::error(message).at(&this.reader.place_of(word))))
+        };
+        if first == '/' {
+            return fault(self, name, "Versioned file name not permitted".to_owned());
+        }
+        self.check_characters(evr, VERSION_CHARACTERS, None)?;
+        match version_error(evr) {
+            Some(message) => fault(self, evr, message),
+            None => Ok(()),
+        }
+    }
+
+    /// What is obsolete is a package, and best only some versions of it.
+    fn check_obsolete(&mut self, leaf: Leaf<'_>, place: &Place) -> Result<(), Box<Diagnostic>> {
+        if let Err(diagnostic) = self.check_characters(leaf.name, NAME_CHARACTERS, None) {
+            self.record(diagnostic);
+            return Err(Box::new(Diagnostic::error("Only package names are allowed in Obsoletes").at(place)));
+        }
+        if leaf.sense == 0 {
+            self.record(
+                Diagnostic::warning("It's not recommended to have unversioned Obsoletes")
+                    .at(place)
+                    .hint(format!("write `{} < VERSION`", leaf.name)),
+            );
+        }
+        Ok(())
     }
 
     /// Checks the characters of a name or version as rpm does; an unexpanded macro is a warning.
@@ -285,7 +335,7 @@ impl Evaluator<'_, '_> {
         {
             wrong = Some(letter);
         }
-        let wrong = wrong.or_else(|| text.chars().find(|letter| !is_allowed(*letter, allowed)));
+        let wrong = wrong.or_else(|| text.chars().rfind(|letter| !is_allowed(*letter, allowed)));
         if let Some(letter) = wrong {
             let shown = u32::from(letter);
             let letter = if letter.is_ascii_graphic() { letter } else { '?' };
@@ -294,7 +344,7 @@ impl Evaluator<'_, '_> {
         if text.contains("..") {
             return Err(Diagnostic::error(format!("Illegal sequence \"..\" in: {text}")).at(&place));
         }
-        if text.contains('%') {
+        if text.contains(['%', '{', '}']) {
             self.record(
                 Diagnostic::warning(format!("Possible unexpanded macro in: {text}"))
                     .at(&place)
@@ -302,37 +352,6 @@ impl Evaluator<'_, '_> {
             );
         }
         Ok(())
-    }
-}
-
-/// How much of a text a rich dependency at its beginning takes: to the parenthesis that closes it.
-fn rich_length(text: &str) -> usize {
-    let mut open = 0usize;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'(' => open += 1,
-            b')' => {
-                open -= 1;
-                if open == 0 {
-                    return at + 1;
-                }
-            }
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// rpm's words for what is wrong with a rich dependency.
-fn rich_error(text: &str, reason: &str) -> String {
-    let open = text.bytes().filter(|byte| *byte == b'(').count();
-    let close = text.bytes().filter(|byte| *byte == b')').count();
-    if open > close {
-        "Unterminated rich dependency".to_owned()
-    } else if reason.contains("chained") {
-        "Cannot chain different ops".to_owned()
-    } else {
-        reason.to_owned()
     }
 }
 
@@ -358,11 +377,5 @@ mod tests {
         assert!(version_error("1-2-3").is_some());
         assert!(version_error("1:2:3").is_some());
         assert!(version_error("x:1").is_some());
-    }
-
-    #[test]
-    fn a_rich_dependency_ends_at_its_parenthesis() {
-        assert_eq!(rich_length("(a or (b and c)) d"), 16);
-        assert_eq!(rich_length("(a or b"), 7);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dependencies::Dependencies;
+use super::encoding::Misencoded;
 use super::reader::Reader;
 use super::sections::Part;
 use super::source_package::{BinaryPackage, SourcePackage};
@@ -55,6 +56,8 @@ pub(super) struct Evaluator<'input, 'world> {
     pub second_pass: bool,
     /// Whether a `%changelog` has been read.
     pub has_changelog: bool,
+    /// Texts of packages that are no UTF-8.
+    pub misencoded: Vec<Misencoded>,
     pub diagnostics: Vec<Diagnostic>,
     seen: BTreeSet<(Option<Place>, String)>,
     errors: usize,
@@ -78,6 +81,7 @@ pub(super) fn evaluate(text: &str, context: &PreparedContext, world: &dyn World,
         lua_tables_are_stale: true,
         second_pass: false,
         has_changelog: false,
+        misencoded: Vec::new(),
         diagnostics: Vec::new(),
         seen: BTreeSet::new(),
         errors: 0,
@@ -156,6 +160,7 @@ impl Evaluator<'_, '_> {
         self.define("_licensedir", "%{_defaultlicensedir}");
         self.lua_tables_are_stale = true;
         self.has_changelog = false;
+        self.misencoded.clear();
     }
 
     /// Reads the whole spec; twice where it has a `BuildArch`, as rpm does.

@@ -5,6 +5,7 @@ mod changelog;
 mod completion;
 mod conditional;
 mod dependencies;
+mod encoding;
 mod evaluator;
 mod files;
 mod patch;
@@ -12,12 +13,14 @@ mod preamble;
 mod prep;
 mod qualifier;
 mod reader;
+mod rich;
 mod scriptlets;
 mod sections;
 mod source_package;
 mod sources;
 mod tags;
 
+pub use encoding::decode;
 pub use qualifier::Qualifier;
 pub use source_package::{
     BinaryPackage, ChangelogEntry, Located, Scriptlet, Sections, SourceFile, SourcePackage, Trigger, Triggers,
@@ -52,7 +55,8 @@ pub fn evaluate(text: &str, context: &MacroContext, world: &dyn World, options: 
     evaluate_prepared(text, &PreparedContext::new(context), world, options)
 }
 
-/// Evaluates a spec as [`evaluate`] does, in a context that is read already.
+/// Evaluates a spec as [`evaluate`] does, in a context that is read already. A spec's bytes are made a text by
+/// [`decode`], so that what is no UTF-8 is found where rpm finds it.
 pub fn evaluate_prepared(text: &str, context: &PreparedContext, world: &dyn World, options: &Options) -> Evaluation {
     evaluator::evaluate(text, context, world, options)
 }

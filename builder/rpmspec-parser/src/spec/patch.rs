@@ -104,7 +104,7 @@ impl Evaluator<'_, '_> {
         let command = self.expand("%{__patch} %{_default_patch_flags}");
         text.push_str(&format!("echo \"Patch #{number} ({name}):\"\n"));
         if self.must_be_uncompressed(&path, place) {
-            let uncompress = self.expand(&format!("%{{uncompress: {path}}}"));
+            let uncompress = self.expand(&format!("%{{uncompress:{path}}}"));
             text.push_str(&format!("{{ {uncompress} || echo patch_fail ; }} | {command}{first}{rest}\n\n"));
         } else {
             text.push_str(&format!("{command}{first}{rest} < {path}\n\n"));

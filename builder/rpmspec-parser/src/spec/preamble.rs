@@ -5,11 +5,11 @@ use super::evaluator::{Draft, Evaluator, Step};
 use super::qualifier::Qualifier;
 use super::reader::{Strip, is_space};
 use super::sections::{Part, part_of};
-use super::tags::{FoundTag, Kind, Parentheses, find_tag, nearest_tag};
+use super::tags::{FoundTag, Kind, Parentheses, Relation, find_tag, nearest_tag};
 use crate::{Diagnostic, Place};
 
 /// Characters of a name besides letters and digits, and those it may begin with.
-const NAME_CHARACTERS: &str = "._+%{}-";
+pub(super) const NAME_CHARACTERS: &str = "._+%{}-";
 const NAME_BEGINNINGS: &str = "_%{";
 
 /// Characters of a version or release besides letters and digits.
@@ -125,6 +125,14 @@ impl Evaluator<'_, '_> {
         );
         if single && field.contains(is_space) {
             return error(format!("Tag takes single token only: {line}"));
+        }
+        let is_kept = match tag.kind {
+            Kind::Text | Kind::Word | Kind::Prefixes => true,
+            Kind::Dependency(relation) => !matches!(relation, Relation::BuildRequires | Relation::BuildConflicts),
+            _ => false,
+        };
+        if is_kept {
+            self.note_encoding(index, tag.shown, field, &place);
         }
         match tag.kind {
             Kind::Name | Kind::Version | Kind::Release => {

@@ -354,7 +354,7 @@ impl Evaluator<'_, '_> {
         }
         match self.world.read_file(&path) {
             Ok(content) => {
-                let text: Arc<str> = String::from_utf8_lossy(&content).into();
+                let text: Arc<str> = super::encoding::decode(&content).into();
                 self.reader.files.push(OpenFile { name: Arc::from(name), text, at: 0, line: 0 });
                 Ok(())
             }

@@ -118,15 +118,21 @@ impl Evaluator<'_, '_> {
             let error = Diagnostic::error(format!("script program must begin with '/': {program}"));
             self.fail(error.at(&self.reader.place_of(&program)))?;
         }
-        let priority = match priority.as_deref().map(str::parse::<u32>) {
+        let priority = match priority.as_deref().map(str::parse::<i32>) {
+            Some(Ok(priority)) if priority < 0 => Some(0),
             None => None,
-            Some(Ok(priority)) => Some(priority),
+            Some(Ok(priority)) => Some(priority.unsigned_abs()),
             Some(Err(_)) => {
-                let error = Diagnostic::error("trigger priority must be a number: -P");
-                self.fail(error.at(&place))?;
+                let value = priority.unwrap_or_default();
+                let error = Diagnostic::error(format!("Bad option {value}: {}", line.trim_ascii_end()));
+                self.fail(error.at(&self.reader.place_of(&value)).hint("a priority is a number"))?;
                 None
             }
         };
+        if priority.is_some() && !is_trigger {
+            let error = Diagnostic::error(format!("Priorities are allowed only for file triggers : {program}"));
+            self.fail(error.at(&place))?;
+        }
         let program = split_words(&program).unwrap_or_else(|_| vec![program]);
         let (text, next) = self.read_text(Strip::NOTHING)?;
         let Some((_, Some(index))) = target else { return Ok(next) };
@@ -148,6 +154,13 @@ impl Evaluator<'_, '_> {
         let Some(draft) = self.drafts.get_mut(index) else { return Ok(()) };
         let requires = Relation::Requires;
         if interpreter == "<lua>" {
+            let word = Part::Script(script).word();
+            if let Some(words) = self.macros.lua_syntax_error(&scriptlet.body, word) {
+                // rpmspec goes on without the script; a build does not.
+                self.record(Diagnostic::error(format!("invalid syntax in lua scriptlet: {words}")).at(place));
+                return Ok(());
+            }
+            let Some(draft) = self.drafts.get_mut(index) else { return Ok(()) };
             draft.dependencies.add(requires, Entry::rpmlib("BuiltinLuaScripts", "4.2.2-1"), None);
         } else if interpreter.starts_with('<') {
             // rpmspec goes on; a build does not.
@@ -159,7 +172,8 @@ impl Evaluator<'_, '_> {
             let entry = Entry { name: interpreter, evr: String::new(), flags, index: 0 };
             draft.dependencies.add(requires, entry, Some(place.clone()));
         }
-        if scriptlet.flags & 1 != 0 {
+        let Some(draft) = self.drafts.get_mut(index) else { return Ok(()) };
+        if scriptlet.flags & 3 != 0 {
             draft.dependencies.add(requires, Entry::rpmlib("ScriptletExpansion", "4.9.0-1"), None);
         }
         match script.kept() {
@@ -171,14 +185,24 @@ impl Evaluator<'_, '_> {
                 if arguments {
                     draft.dependencies.add(requires, Entry::rpmlib("ScriptletInterpreterArgs", "4.0.3-1"), None);
                 }
+                let body = scriptlet.body.clone();
                 draft.package.scriptlets.insert(name.to_owned(), scriptlet);
+                let tag = name[..1].to_ascii_uppercase() + &name[1..];
+                self.note_encoding(index, &tag, &body, place);
                 Ok(())
             }
             Kept::Trigger(relation) => {
                 if arguments {
                     let message =
                         format!("interpreter arguments not allowed in triggers: {}", scriptlet.program.join(" "));
-                    return self.fail(Diagnostic::error(message).at(place));
+                    self.record(Diagnostic::error(message).at(place));
+                    return Ok(());
+                }
+                let files = !matches!(relation, Relation::Triggers);
+                if files && !conditions.starts_with('/') {
+                    let message = format!("file trigger condition must begin with '/': {conditions}");
+                    self.record(Diagnostic::error(message).at(&self.reader.place_of(conditions)));
+                    return Ok(());
                 }
                 let triggers = match relation {
                     Relation::FileTriggers => &mut draft.package.file_triggers,

@@ -181,6 +181,7 @@ impl Evaluator<'_, '_> {
         let (text, next) = self.read_text(Strip::BOTH)?;
         let Some((arguments, Some(index))) = target else { return Ok(next) };
         let untranslated = matches!(arguments.value('l'), None | Some("" | "C"));
+        self.note_encoding(index, "Description", text.trim_end(), &place);
         let Some(draft) = self.drafts.get_mut(index) else { return Ok(next) };
         let repeated = untranslated && draft.has_description;
         if untranslated || !draft.has_description {

@@ -1,4 +1,4 @@
-//! What the tests against recorded behaviour of rpm share: where the recordings are.
+//! What the tests against recorded behaviour of rpm share: the recordings, a machine, rpm's commands.
 
 #![expect(clippy::unwrap_used, reason = "what is not there is the test's failure")]
 #![expect(clippy::disallowed_methods, reason = "the environment names the recordings")]
@@ -20,5 +20,5 @@ pub(crate) fn corpus(what: &str) -> Option<PathBuf> {
 
 /// Says something even where a passing test's output is kept back.
 pub(crate) fn report(words: &str) {
-    writeln!(std::io::stderr(), "{words}").unwrap();
+    std::io::stderr().write_all(format!("{words}\n").as_bytes()).unwrap();
 }

@@ -178,6 +178,13 @@ impl Engine<'_> {
         self.append(frame, printed.split('\0').next().unwrap_or(""));
     }
 
+    /// What Lua says about a script's syntax.
+    pub(super) fn lua_syntax_error(&self, script: &str, name: &str) -> Option<String> {
+        let (lua, _) = self.lua.get(self).ok()?;
+        let chunk = lua.load(format!("{PARAMETERS}{script}")).set_name(name).set_mode(ChunkMode::Text);
+        chunk.into_function().err().map(|error| words_of(&error))
+    }
+
     /// `lua:function(…)` in an expression. `None` after an error, which is in the log.
     pub(super) fn call_lua(&self, function: &str, arguments: &[Value]) -> Option<String> {
         let outcome = self.connected(|lua, bridge| {
