@@ -40,12 +40,18 @@ impl LineKind {
         KINDS.iter().find(|(_, kind, _)| *kind == self).map_or("%if", |(word, ..)| word)
     }
 
+    /// Whether a backslash at its end joins the next line to it.
+    pub(super) fn goes_on(self) -> bool {
+        !matches!(self, Self::Else | Self::EndIf | Self::Include)
+    }
+
     fn opens(self) -> bool {
         matches!(self, Self::IfArch | Self::IfNotArch | Self::IfOs | Self::IfNotOs | Self::If)
     }
 }
 
-/// Says which steering line a text without leading white space is, if any.
+/// Says which steering line a text without leading white space is, if any. What takes an argument is followed by a
+/// blank, or by nothing, not even a line end.
 pub(super) fn classify(line: &str) -> Option<LineKind> {
     if !line.starts_with('%') {
         return None;
@@ -54,7 +60,7 @@ pub(super) fn classify(line: &str) -> Option<LineKind> {
         let rest = line.strip_prefix(word)?;
         let next = rest.chars().next();
         let ends = if *argument {
-            next.is_some_and(|letter| matches!(letter, ' ' | '\t'))
+            next.is_none_or(|letter| matches!(letter, ' ' | '\t'))
         } else {
             !next.is_some_and(char::is_alphabetic)
         };
@@ -80,9 +86,9 @@ impl Evaluator<'_, '_> {
     pub(super) fn obey_branch(&mut self, kind: LineKind, line: &str) -> Step<()> {
         let place = self.reader.place();
         let word = kind.word();
-        let argument = line[word.len()..].trim_end_matches(is_space);
+        let argument = line.get(word.len()..).unwrap_or_default();
         if matches!(kind, LineKind::Else | LineKind::EndIf) {
-            let extra = argument.trim_start_matches(is_space);
+            let extra = argument.trim_matches(is_space);
             if !extra.is_empty() && !extra.starts_with('#') {
                 let warning =
                     format!("extra tokens at the end of {word} directive: {line}", line = line.trim_ascii_end());
@@ -92,7 +98,7 @@ impl Evaluator<'_, '_> {
         let outer =
             self.reader.branches.iter().rev().nth(usize::from(!kind.opens())).is_none_or(|branch| branch.reading);
         if kind.opens() {
-            let reading = outer && self.ask(kind, argument, &place)?;
+            let reading = self.ask(outer, kind, argument, &place)?;
             self.reader.branches.push(Branch { reading, readable: outer && !reading, last: kind, place });
             return Ok(());
         }
@@ -110,7 +116,8 @@ impl Evaluator<'_, '_> {
             self.reader.branches.pop();
             return Ok(());
         }
-        let reading = outer && branch.readable && (kind == LineKind::Else || self.ask(kind, argument, &place)?);
+        let readable = outer && branch.readable;
+        let reading = if kind == LineKind::Else { readable } else { self.ask(readable, kind, argument, &place)? };
         if let Some(branch) = self.reader.branches.last_mut() {
             branch.reading = reading;
             branch.readable &= !reading;
@@ -119,16 +126,29 @@ impl Evaluator<'_, '_> {
         Ok(())
     }
 
-    fn ask(&mut self, kind: LineKind, argument: &str, place: &Place) -> Step<bool> {
-        let listed =
-            |name: &str| argument.split(|letter: char| is_space(letter) || letter == ',').any(|word| word == name);
+    /// Evaluates a condition, if the answer matters.
+    fn ask(&mut self, matters: bool, kind: LineKind, argument: &str, place: &Place) -> Step<bool> {
+        if !matters {
+            self.read_behind_condition(argument.split_once('\n').map_or("", |(_, behind)| behind));
+            return Ok(false);
+        }
+        let listed = |name: &str| argument.split(is_space).any(|word| word.eq_ignore_ascii_case(name));
+        if !matches!(kind, LineKind::If | LineKind::Elif) && argument.trim_matches(is_space).is_empty() {
+            let error = Diagnostic::error(format!("Argument expected for {}", kind.word())).at(place);
+            self.fail(error.hint("name what it is about, or take it out"))?;
+            return Ok(false);
+        }
         Ok(match kind {
             LineKind::IfArch | LineKind::ElifArch => listed(&self.macros.build_arch()),
             LineKind::IfNotArch => !listed(&self.macros.build_arch()),
             LineKind::IfOs | LineKind::ElifOs => listed(&self.macros.build_os()),
             LineKind::IfNotOs => !listed(&self.macros.build_os()),
             _ => {
-                let answer = self.macros.condition(argument, place);
+                let answer = self.macros.expand(argument, place).and_then(|expanded| {
+                    let (condition, behind) = expanded.split_once('\n').unwrap_or((&expanded, ""));
+                    self.read_behind_condition(behind);
+                    self.macros.expanded_condition(condition, place)
+                });
                 self.collect_macro_diagnostics();
                 match answer {
                     Ok(answer) => answer,
@@ -152,7 +172,7 @@ mod tests {
         assert_eq!(classify("%ifarch\tx86_64"), Some(LineKind::IfArch));
         assert_eq!(classify("%endif"), Some(LineKind::EndIf));
         assert_eq!(classify("%else#x"), Some(LineKind::Else));
-        for text in ["%if(1)", "%if", "if 1", "%endiff", "%iffy 1", "%includes a"] {
+        for text in ["%if(1)", "%if\n", "if 1", "%endiff", "%iffy 1", "%includes a"] {
             assert_eq!(classify(text), None, "{text}");
         }
     }

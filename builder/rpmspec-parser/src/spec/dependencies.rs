@@ -339,14 +339,16 @@ impl Evaluator<'_, '_> {
         if let Some(letter) = wrong {
             let shown = u32::from(letter);
             let letter = if letter.is_ascii_graphic() { letter } else { '?' };
-            return Err(Diagnostic::error(format!("Illegal char '{letter}' (0x{shown:x}) in: {text}")).at(&place));
+            return Err(
+                Diagnostic::error(format!("Illegal char '{letter}' (0x{shown:x}) in: {}", self.reader.line)).at(&place)
+            );
         }
         if text.contains("..") {
-            return Err(Diagnostic::error(format!("Illegal sequence \"..\" in: {text}")).at(&place));
+            return Err(Diagnostic::error(format!("Illegal sequence \"..\" in: {}", self.reader.line)).at(&place));
         }
         if text.contains(['%', '{', '}']) {
             self.record(
-                Diagnostic::warning(format!("Possible unexpanded macro in: {text}"))
+                Diagnostic::warning(format!("Possible unexpanded macro in: {}", self.reader.line.trim_ascii_end()))
                     .at(&place)
                     .hint("define the macro, or write `%{?name}`"),
             );

@@ -31,8 +31,8 @@ pub(super) type Step<T> = Result<T, Stop>;
 pub(super) struct Draft {
     pub package: BinaryPackage,
     pub dependencies: Dependencies,
-    /// Tags seen more than once, as rpm calls them.
-    pub repeated: BTreeSet<&'static str>,
+    /// Tags seen more than once, as rpm calls them, and where they were seen last.
+    pub repeated: BTreeMap<&'static str, Place>,
     pub has_description: bool,
 }
 

@@ -1,6 +1,7 @@
 //! Spec files: from text to a [`SourcePackage`].
 
 mod arguments;
+mod balance;
 mod changelog;
 mod completion;
 mod conditional;
@@ -18,6 +19,7 @@ mod scriptlets;
 mod sections;
 mod source_package;
 mod sources;
+mod tag_values;
 mod tags;
 
 pub use encoding::decode;

@@ -6,7 +6,7 @@ use super::qualifier::Qualifier;
 use super::reader::{Strip, is_space};
 use super::sections::{Part, part_of};
 use super::tags::{FoundTag, Kind, Parentheses, Relation, find_tag, nearest_tag};
-use crate::{Diagnostic, Place};
+use crate::Diagnostic;
 
 /// Characters of a name besides letters and digits, and those it may begin with.
 pub(super) const NAME_CHARACTERS: &str = "._+%{}-";
@@ -140,10 +140,11 @@ impl Evaluator<'_, '_> {
                     Kind::Name => (NAME_CHARACTERS, Some(NAME_BEGINNINGS)),
                     _ => (VERSION_CHARACTERS, None),
                 };
-                if let Err(diagnostic) = self.check_characters(field, allowed, first) {
+                let checked = self.check_characters(field, allowed, first);
+                self.set_text(index, tag.name, tag.shown, field);
+                if let Err(diagnostic) = checked {
                     return Ok(Err(Box::new(diagnostic)));
                 }
-                self.set_text(index, tag.name, tag.shown, field);
             }
             Kind::Epoch => {
                 let Ok(epoch) = field.parse::<u32>() else {
@@ -159,7 +160,9 @@ impl Evaluator<'_, '_> {
             }
             Kind::Text | Kind::Word => {
                 if tag.kind == Kind::Text && self.has_text(index, tag.name) {
-                    self.record(Diagnostic::warning(format!("second {}", tag.shown)).at(&place));
+                    self.record(
+                        Diagnostic::warning(format!("second {}", tag.shown.trim_start_matches("Source"))).at(&place),
+                    );
                 }
                 self.set_text(index, tag.name, tag.shown, field);
             }
@@ -182,7 +185,8 @@ impl Evaluator<'_, '_> {
             }
             Kind::Dependency(relation) => {
                 let mut flags = 0;
-                for word in found.qualifier.split(',').filter(|_| !found.qualifier.is_empty()) {
+                let counts = relation != Relation::Prereq && !found.qualifier.is_empty();
+                for word in found.qualifier.split(',').filter(|_| counts) {
                     match Qualifier::of_requires(word) {
                         Some(qualifier) => flags |= qualifier.bit(),
                         None => return error(format!("Bad {}: qualifiers: {line}", tag.shown)),
@@ -220,11 +224,19 @@ impl Evaluator<'_, '_> {
                 self.macros.undefine("_docdir");
                 self.define("_docdir", field);
             }
+            Kind::Bogus => return error("Internal error: Bogus tag 1123".to_owned()),
             Kind::BuildRoot | Kind::Automatic | Kind::RemovePathPostfixes => {}
         }
         let defines = matches!(
             tag.kind,
-            Kind::Name | Kind::Version | Kind::Release | Kind::Epoch | Kind::Text | Kind::Word | Kind::Prefixes
+            Kind::Name
+                | Kind::Version
+                | Kind::Release
+                | Kind::Epoch
+                | Kind::Text
+                | Kind::Word
+                | Kind::Prefixes
+                | Kind::RemovePathPostfixes
         );
         if defines {
             self.define(tag.name, field);
@@ -233,66 +245,6 @@ impl Evaluator<'_, '_> {
             }
         }
         Ok(Ok(()))
-    }
-
-    fn text_of(&mut self, index: usize, name: &'static str) -> Option<&mut String> {
-        let package = &mut self.drafts.get_mut(index)?.package;
-        Some(match name {
-            "name" => &mut package.name,
-            "version" => &mut package.version,
-            "release" => &mut package.release,
-            "summary" => &mut package.summary,
-            "license" => &mut package.license,
-            "group" => &mut package.group,
-            "url" => &mut package.url,
-            "vendor" => &mut package.vendor,
-            other => package.other_tags.entry(other.to_owned()).or_default(),
-        })
-    }
-
-    fn has_text(&mut self, index: usize, name: &'static str) -> bool {
-        self.text_of(index, name).is_some_and(|text| !text.is_empty())
-    }
-
-    fn note_repeated(&mut self, index: usize, shown: &'static str, is_set: impl Fn(&Draft) -> bool) {
-        if let Some(draft) = self.drafts.get_mut(index)
-            && is_set(draft)
-        {
-            draft.repeated.insert(shown);
-        }
-    }
-
-    /// Sets a text; the first stays, and a second is noted.
-    fn set_text(&mut self, index: usize, name: &'static str, shown: &'static str, value: &str) {
-        if self.has_text(index, name) {
-            self.note_repeated(index, shown, |_| true);
-        } else if let Some(text) = self.text_of(index, name) {
-            value.clone_into(text);
-        }
-        if name == "name" && index == 0 {
-            self.names.insert(value.to_owned(), 0);
-        }
-    }
-
-    /// Sets `Summary` or `Group`. Without a language, or in `C`, the last stays.
-    fn set_translated(
-        &mut self,
-        index: usize,
-        name: &'static str,
-        shown: &'static str,
-        language: &str,
-        value: &str,
-        place: &Place,
-    ) {
-        let untranslated = matches!(language, "" | "C");
-        if untranslated && self.has_text(index, name) {
-            self.record(Diagnostic::warning(format!("second {shown}")).at(place));
-        }
-        if (untranslated || !self.has_text(index, name))
-            && let Some(text) = self.text_of(index, name)
-        {
-            value.clone_into(text);
-        }
     }
 
     /// What rpm does behind the main package's tags.
@@ -321,59 +273,6 @@ impl Evaluator<'_, '_> {
             && draft.package.group.is_empty()
         {
             "Unspecified".clone_into(&mut draft.package.group);
-        }
-        Ok(())
-    }
-
-    /// Takes over from the main package what a subpackage does not say itself.
-    fn inherit(&mut self, index: usize) {
-        let Some((main, others)) = self.drafts.split_first_mut() else { return };
-        let Some(draft) = index.checked_sub(1).and_then(|index| others.get_mut(index)) else { return };
-        let (main, package) = (&main.package, &mut draft.package);
-        package.epoch = package.epoch.or(main.epoch);
-        for (own, inherited) in [
-            (&mut package.version, &main.version),
-            (&mut package.release, &main.release),
-            (&mut package.license, &main.license),
-            (&mut package.group, &main.group),
-            (&mut package.url, &main.url),
-            (&mut package.vendor, &main.vendor),
-        ] {
-            if own.is_empty() {
-                own.clone_from(inherited);
-            }
-        }
-        if package.prefixes.is_empty() {
-            package.prefixes.clone_from(&main.prefixes);
-        }
-        for (name, value) in &main.other_tags {
-            package.other_tags.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-    }
-
-    /// Tags a package must have, and tags it has twice.
-    fn check_tags(&mut self, index: usize, shown: &str) -> Step<()> {
-        let place = match self.drafts.get(index).and_then(|draft| draft.package.place.clone()) {
-            Some(place) => place,
-            None => Place { column: 1, line: 1, ..self.reader.place() },
-        };
-        for (name, field) in [
-            ("name", "Name"),
-            ("version", "Version"),
-            ("release", "Release"),
-            ("summary", "Summary"),
-            ("license", "License"),
-        ] {
-            // Where a wrong value was refused, that is enough to say.
-            if !self.has_text(index, name) {
-                let message = format!("{field} field must be present in package: {shown}");
-                self.fail(Diagnostic::error(message).at(&place).hint(format!("add `{field}:`")))?;
-            }
-        }
-        let repeated: Vec<_> =
-            self.drafts.get(index).map(|draft| draft.repeated.iter().copied().collect()).unwrap_or_default();
-        for field in repeated {
-            self.fail(Diagnostic::error(format!("Duplicate {field} entries in package: {shown}")).at(&place))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::balance::Balance;
 use super::conditional::{Branch, LineKind, classify};
 use super::evaluator::{Evaluator, Step};
 use crate::{Diagnostic, Place};
@@ -42,66 +43,6 @@ struct OpenFile {
     line: u32,
 }
 
-/// How far a joined buffer is from being complete.
-#[derive(Clone, Copy, Debug, Default)]
-struct Balance {
-    parentheses: usize,
-    braces: usize,
-    brackets: usize,
-    continued: bool,
-}
-
-impl Balance {
-    fn is_complete(self) -> bool {
-        self.parentheses == 0 && self.braces == 0 && self.brackets == 0 && !self.continued
-    }
-
-    /// Takes one more line into account. Brackets count once a macro has opened one of their kind.
-    fn add(&mut self, line: &str) {
-        let mut bytes = line.bytes().peekable();
-        while let Some(byte) = bytes.next() {
-            match byte {
-                b'\\' => match bytes.peek() {
-                    Some(b'\n') => {
-                        bytes.next();
-                        self.continued = true;
-                    }
-                    Some(_) => {
-                        bytes.next();
-                    }
-                    None => {}
-                },
-                b'\n' => self.continued = false,
-                b'%' => match bytes.peek() {
-                    Some(b'{') => {
-                        bytes.next();
-                        self.braces += 1;
-                    }
-                    Some(b'(') => {
-                        bytes.next();
-                        self.parentheses += 1;
-                    }
-                    Some(b'[') => {
-                        bytes.next();
-                        self.brackets += 1;
-                    }
-                    Some(b'%') => {
-                        bytes.next();
-                    }
-                    _ => {}
-                },
-                b'{' if self.braces > 0 => self.braces += 1,
-                b'}' => self.braces = self.braces.saturating_sub(1),
-                b'(' if self.parentheses > 0 => self.parentheses += 1,
-                b')' => self.parentheses = self.parentheses.saturating_sub(1),
-                b'[' if self.brackets > 0 => self.brackets += 1,
-                b']' => self.brackets = self.brackets.saturating_sub(1),
-                _ => {}
-            }
-        }
-    }
-}
-
 /// The text being read, and what came of it so far.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -114,6 +55,10 @@ pub(super) struct Reader {
     raw: String,
     /// Where [`Self::raw`] begins.
     raw_place: Place,
+    /// Whether they are an `%if` or `%elif`, which is expanded when it is evaluated.
+    is_condition: bool,
+    /// Whether the line at hand steers reading, and how.
+    steering: Option<LineKind>,
     /// What the joined lines expanded to, and how much of it is used up.
     expanded: String,
     used: usize,
@@ -135,6 +80,8 @@ impl Reader {
             branches: Vec::new(),
             raw: String::new(),
             raw_place: place,
+            is_condition: false,
+            steering: None,
             expanded: String::new(),
             used: 0,
             line: String::new(),
@@ -259,17 +206,16 @@ impl Evaluator<'_, '_> {
     /// Expands the joined lines; within a false branch, and before an expression, they stay as they are.
     fn expand_buffer(&mut self, strip: Strip) -> Step<()> {
         self.reader.used = 0;
-        let is_condition = matches!(classify(self.reader.raw.trim_ascii_start()), Some(LineKind::If | LineKind::Elif));
-        if is_condition {
-            // A condition may go on over several lines; it is expanded when it is evaluated, if it is.
-            self.reader.expanded = self.reader.raw.replace("\\\n", " ").replace('\n', " ");
-            return Ok(());
+        let kind = classify(self.reader.raw.trim_start_matches(is_space));
+        self.reader.is_condition = matches!(kind, Some(LineKind::If | LineKind::Elif));
+        if kind.is_some_and(LineKind::goes_on) {
+            self.reader.raw = self.reader.raw.replace("\\\n", " ");
         }
-        if !self.reader.reading() {
+        if self.reader.is_condition {
             self.reader.expanded.clone_from(&self.reader.raw);
             return Ok(());
         }
-        if !self.reader.raw.contains('%') {
+        if !self.reader.reading() || !self.reader.raw.contains('%') {
             self.reader.expanded.clone_from(&self.reader.raw);
             return Ok(());
         }
@@ -304,12 +250,14 @@ impl Evaluator<'_, '_> {
     fn cut_line(&mut self, strip: Strip) {
         let reader = &mut self.reader;
         let rest = &reader.expanded[reader.used..];
-        let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
+        let end = rest.find('\n').filter(|_| !reader.is_condition);
+        let length = end.map_or(rest.len(), |end| end + 1);
         reader.used += length;
         reader.line.clear();
         let line = if rest == "\0" { "" } else { &rest[..length] };
+        reader.steering = line.contains('%').then(|| classify(line.trim_start_matches(is_space))).flatten();
         reader.line.push_str(line);
-        if strip.trailing {
+        if strip.trailing && reader.steering.is_none() {
             let length = reader.line.trim_end_matches(is_space).len();
             reader.line.truncate(length);
         }
@@ -322,9 +270,8 @@ impl Evaluator<'_, '_> {
     }
 
     fn obey_conditional(&mut self) -> Step<Obeyed> {
-        let line = self.reader.line.trim_start_matches(is_space);
-        if let Some(kind) = classify(line) {
-            let line = line.to_owned();
+        if let Some(kind) = self.reader.steering {
+            let line = self.reader.line.trim_start_matches(is_space).to_owned();
             if kind == LineKind::Include {
                 if !self.reader.reading() {
                     return Ok(Obeyed::Blank);
@@ -336,6 +283,14 @@ impl Evaluator<'_, '_> {
             return Ok(Obeyed::Blank);
         }
         Ok(if self.reader.reading() { Obeyed::Text } else { Obeyed::Blank })
+    }
+
+    /// What a condition expanded to behind its first line is read as text.
+    pub(super) fn read_behind_condition(&mut self, text: &str) {
+        if std::mem::take(&mut self.reader.is_condition) {
+            text.clone_into(&mut self.reader.expanded);
+            self.reader.used = 0;
+        }
     }
 
     fn include(&mut self, line: &str) -> Step<()> {

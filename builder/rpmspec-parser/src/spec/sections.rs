@@ -135,8 +135,8 @@ impl Evaluator<'_, '_> {
         let is_patch = part == Part::PatchList;
         let mut files = Vec::new();
         let next = self.read_lines(Strip::BOTH, |this| {
-            let line = this.reader.line.trim_ascii();
-            if !line.is_empty() {
+            let line = this.reader.line.as_str();
+            if !line.trim_ascii().is_empty() {
                 files.push((line.to_owned(), this.reader.place_of(line)));
             }
         })?;

@@ -41,10 +41,13 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// The file's name below `%{_sourcedir}`: what follows the URL's last `/`.
+    /// The file's name below `%{_sourcedir}`: what follows the URL's last `/` and, behind that, the last `=`.
     #[must_use]
     pub fn file_name(&self) -> &str {
-        self.url.rsplit('/').next().unwrap_or(&self.url)
+        match self.url.rsplit_once('/') {
+            Some((_, name)) => name.rsplit_once('=').map_or(name, |(_, name)| name),
+            None => &self.url,
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) enum Kind {
     Automatic,
     DocDir,
     RemovePathPostfixes,
+    /// rpm knows its name and always refuses it.
+    Bogus,
 }
 
 /// One tag rpm knows.
@@ -96,13 +98,14 @@ pub(super) const TAGS: &[Tag] = &[
     translated("summary", "Summary"),
     tag("license", "License", Kind::Text),
     tag("distribution", "Distribution", Kind::Text),
-    tag("disturl", "Disturl", Kind::Word),
+    tag("disturl", "Disturl", Kind::Bogus),
     tag("disttag", "Disttag", Kind::Word),
     tag("vendor", "Vendor", Kind::Text),
     translated("group", "Group"),
     tag("packager", "Packager", Kind::Text),
     tag("url", "Url", Kind::Word),
     tag("vcs", "Vcs", Kind::Word),
+    tag("sourcelicense", "Sourcelicense", Kind::Text),
     tag("source", "Source", Kind::Source),
     tag("patch", "Patch", Kind::Patch),
     tag("nosource", "Nosource", Kind::NoSource),
@@ -134,8 +137,8 @@ pub(super) const TAGS: &[Tag] = &[
     tag("autoprov", "Autoprov", Kind::Automatic),
     tag("docdir", "Docdir", Kind::DocDir),
     tag("bugurl", "Bugurl", Kind::Word),
-    tag("translationurl", "Translationurl", Kind::Word),
-    tag("upstreamreleases", "Upstreamreleases", Kind::Word),
+    tag("translationurl", "Translationurl", Kind::Text),
+    tag("upstreamreleases", "Upstreamreleases", Kind::Text),
     qualified("orderwithrequires", "Ordername", Relation::OrderWithRequires),
     tag("removepathpostfixes", "Removepathpostfixes", Kind::RemovePathPostfixes),
     tag("modularitylabel", "Modularitylabel", Kind::Word),
