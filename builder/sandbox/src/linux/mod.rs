@@ -8,6 +8,7 @@
 
 mod cgroup;
 mod copy;
+mod filter;
 mod identity;
 mod init;
 mod order;

@@ -1,4 +1,4 @@
-//! Gives up the powers a command must not have: capabilities, groups, set-user-id programs.
+//! Gives up the powers a command must not have: capabilities, groups, set-user-id programs, system calls.
 
 use rustix::process::{Gid, Uid};
 use rustix::thread::{
@@ -8,6 +8,7 @@ use rustix::thread::{
 
 use super::identity::{BUILDER_ID, Identity};
 use super::order::{During, Failure};
+use super::{filter, sys};
 
 /// What root inside keeps: what installing packages needs, and nothing that reaches beyond the session's
 /// own files and processes. Not `MKNOD`: a package with `%dev` files does not install.
@@ -41,5 +42,6 @@ pub(super) fn give_up(as_root: bool, identity: &Identity) -> Result<(), Failure>
     set_thread_res_uid(uid, uid, uid).during(|| format!("becoming user {id}"))?;
     let sets = CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
     set_capabilities(None, sets).during(|| "dropping capabilities".into())?;
-    set_no_new_privs(true).during(|| "refusing new privileges".into())
+    set_no_new_privs(true).during(|| "refusing new privileges".into())?;
+    sys::filter_calls(&filter::program()).during(|| "refusing system calls".into())
 }
