@@ -1,6 +1,5 @@
 //! Passes a command's output on while watching its times.
 
-use std::future::Future;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -11,7 +10,7 @@ use crate::{ExecSpec, OutputSink};
 /// Why [`Watch::pump`] stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// The output ended, or the caller's `ended` did.
+    /// The output ended.
     Ended,
     /// The command's time is over.
     TimedOut,
@@ -39,8 +38,8 @@ impl Watch {
         Self { deadline: timeout.and_then(|time| Instant::now().checked_add(time)), idle }
     }
 
-    /// Passes chunks to the sink until the stream ends, `ended` is ready, or a time is over. An endless
-    /// flood of output does not hide a time that is over.
+    /// Passes chunks to the sink until the stream ends or a time is over. An endless flood
+    /// of output does not hide a time that is over.
     ///
     /// # Errors
     /// The stream's.
@@ -48,9 +47,7 @@ impl Watch {
         &self,
         chunks: &mut (impl Stream<Item = Result<B, E>> + Unpin),
         sink: &mut dyn OutputSink,
-        ended: impl Future<Output = ()>,
     ) -> Result<Stop, E> {
-        tokio::pin!(ended);
         let mut last_output = Instant::now();
         loop {
             let quiet_until = self.idle.and_then(|idle| last_output.checked_add(idle));
@@ -68,7 +65,6 @@ impl Watch {
                     None => return Ok(Stop::Ended),
                 },
                 () = until(quiet_until) => return Ok(Stop::Idle),
-                () = &mut ended => return Ok(Stop::Ended),
             }
         }
     }
@@ -85,7 +81,6 @@ async fn until(moment: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::future::pending;
 
     use futures_util::stream;
 
@@ -102,7 +97,7 @@ mod tests {
     async fn output_is_passed_on_to_its_end() {
         let mut sink = Vec::new();
         let watch = Watch::with_times(Some(Duration::from_secs(60)), Some(Duration::from_secs(60)));
-        let stop = watch.pump(&mut chunks(5, Duration::ZERO), &mut sink, pending()).await.unwrap();
+        let stop = watch.pump(&mut chunks(5, Duration::ZERO), &mut sink).await.unwrap();
         assert_eq!((stop, sink.as_slice()), (Stop::Ended, &b"xxxxx"[..]));
     }
 
@@ -110,18 +105,11 @@ mod tests {
     async fn a_flood_times_out_and_silence_is_idle() {
         let mut sink = Vec::new();
         let watch = Watch::with_times(Some(Duration::from_millis(60)), Some(Duration::from_millis(40)));
-        let stop = watch.pump(&mut chunks(u64::MAX, Duration::from_millis(1)), &mut sink, pending()).await;
+        let stop = watch.pump(&mut chunks(u64::MAX, Duration::from_millis(1)), &mut sink).await;
         assert_eq!(stop.unwrap(), Stop::TimedOut);
         assert!(!sink.is_empty());
         let watch = Watch::with_times(Some(Duration::from_secs(60)), Some(Duration::from_millis(20)));
-        let stop = watch.pump(&mut chunks(1, Duration::from_secs(60)), &mut sink, pending()).await;
+        let stop = watch.pump(&mut chunks(1, Duration::from_secs(60)), &mut sink).await;
         assert_eq!(stop.unwrap(), Stop::Idle);
-    }
-
-    #[tokio::test]
-    async fn the_end_of_the_command_ends_it_while_the_output_is_still_held_open() {
-        let mut held = chunks(1, Duration::from_secs(60));
-        let stop = Watch::with_times(None, None).pump(&mut held, &mut Vec::new(), std::future::ready(())).await;
-        assert_eq!(stop.unwrap(), Stop::Ended);
     }
 }

@@ -1,4 +1,5 @@
-//! Unpacks what an engine sends of a container, which is as little to be trusted as the container.
+//! Unpacks what comes out of a container, which is as little to be trusted as the container; and, inside it,
+//! what goes in.
 
 use std::fs;
 use std::io::{self, Read};
@@ -50,6 +51,22 @@ pub(super) fn unpack(stream: impl Read, host: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Unpacks the tar stream of single files into the directory `guest`, in place of whatever has their names.
+pub(super) fn unpack_files(stream: impl Read, guest: &Path) -> io::Result<()> {
+    if !fs::metadata(guest)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    let mut archive = Archive::new(stream);
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_mtime(true);
+    archive.set_preserve_ownerships(true);
+    archive.set_overwrite(true);
+    for entry in archive.entries()? {
+        entry?.unpack_in(guest)?;
+    }
+    Ok(())
+}
+
 /// A path without `.`; one with `..` or a root is refused.
 fn plain(path: &Path) -> io::Result<PathBuf> {
     let mut plain = PathBuf::new();
@@ -57,7 +74,7 @@ fn plain(path: &Path) -> io::Result<PathBuf> {
         match component {
             Component::Normal(name) => plain.push(name),
             Component::CurDir => {}
-            _ => return Err(io::Error::other(format!("the engine sent the path {}", path.display()))),
+            _ => return Err(io::Error::other(format!("the session sent the path {}", path.display()))),
         }
     }
     Ok(plain)

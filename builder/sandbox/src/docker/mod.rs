@@ -1,16 +1,24 @@
 //! Sessions by a Docker Engine: one container each, made from an image that is imported from the layer once.
 //!
-//! Commands run by `exec` in the container, one at a time; whatever a command leaves running is killed when
-//! it ends. The Engine tells no signals: a command killed by signal N exits with 128 + N. It mounts its own
-//! `/etc/hostname`, which a package that owns that file cannot replace.
+//! The container's first process is this program itself, as an agent: it runs commands one at a time, kills
+//! whatever one leaves running, and copies files. That costs milliseconds where the engine's own ways to do
+//! these things cost tens of them each, and leaves the isolation to the engine. The program that uses this
+//! has to call [`init_if_called`](crate::linux::init_if_called) first thing in `main`. The engine has to be
+//! on the same machine. It mounts its own `/etc/hostname`, which a package that owns that file cannot
+//! replace.
 
+pub(crate) mod agent;
 mod archive;
+mod frame;
 mod image;
 mod leftovers;
+mod link;
+pub(crate) mod program;
 mod session;
 mod tree;
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,20 +28,19 @@ use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Moun
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use tokio::sync::{Mutex, OnceCell};
 
+use self::program::Program;
 use self::session::DockerSession;
+use crate::linux::init;
 use crate::{Sandbox, SandboxError, Session, SessionSpec};
 
 /// How long any one request may take.
 const REQUEST_TIME: Duration = Duration::from_secs(120);
-/// The same powers root has in the Linux sandbox: what installing packages needs.
-const ROOT_POWERS: [&str; 9] =
-    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETFCAP", "SYS_CHROOT"];
-/// Keeps the container alive; a shell also collects the orphans that end.
-const HOLDER: [&str; 3] = ["/bin/sh", "-c", "while :; do sleep 1000; done"];
-/// Where the container's own helpers are looked up; commands have the `PATH` they are given.
-const HELPER_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Processes of the container that are not the command's: the holder's two, and those that clean up.
-const OWN_PROCESSES: i64 = 4;
+/// The agent's powers: those root has in the Linux sandbox, which are what installing packages needs, and to
+/// take from commands what they must not have.
+const POWERS: [&str; 10] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETFCAP", "SETPCAP", "SYS_CHROOT"];
+/// Processes of the container that are not the command's: the agent.
+const OWN_PROCESSES: i64 = 1;
 /// The size of `/dev/shm`.
 const SHARED_MEMORY: i64 = 1 << 30;
 
@@ -66,7 +73,9 @@ impl DockerSandbox {
             image::ensure(&docker, &spec.layer).await?
         };
         let name = format!("package-builder-{}-{}", spec.name, leftovers::unique());
-        let body = container(&spec, image);
+        let program = program::this(&spec.scratch)
+            .map_err(|error| SandboxError::failed("looking for this program's own file", error))?;
+        let body = container(&spec, image, program);
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let action = format!("creating the container {name}");
         let created = within(action, docker.create_container(Some(options), body)).await?;
@@ -83,6 +92,7 @@ impl Sandbox for DockerSandbox {
     }
 
     async fn check(&self) -> Result<(), SandboxError> {
+        init::require()?;
         let docker = self.docker().await?;
         let version = within("asking the Docker Engine for its version", docker.version()).await?;
         let system = version.os.unwrap_or_default();
@@ -96,6 +106,7 @@ impl Sandbox for DockerSandbox {
     }
 
     async fn start(&self, spec: SessionSpec) -> Result<Box<dyn Session>, SandboxError> {
+        init::require()?;
         Ok(Box::new(self.start_session(spec).await?))
     }
 }
@@ -134,20 +145,22 @@ async fn within<T>(
 }
 
 /// All about a session's container.
-fn container(spec: &SessionSpec, image: String) -> ContainerCreateBody {
-    let mounts = spec.binds.iter().map(|bind| Mount {
-        target: Some(bind.guest.to_string_lossy().into_owned()),
-        source: Some(bind.host.to_string_lossy().into_owned()),
+fn container(spec: &SessionSpec, image: String, program: Program) -> ContainerCreateBody {
+    let shown = |host: &Path, guest: String| Mount {
+        target: Some(guest),
+        source: Some(host.to_string_lossy().into_owned()),
         typ: Some(MountType::BIND),
         read_only: Some(true),
         ..Mount::default()
-    });
+    };
+    let binds = spec.binds.iter().map(|bind| shown(&bind.host, bind.guest.to_string_lossy().into_owned()));
+    let mounts = binds.chain(program.files.into_iter().map(|(guest, host)| shown(&host, guest)));
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let memory = spec.limits.memory.map(signed);
     let host = HostConfig {
         network_mode: Some("none".into()),
         cap_drop: Some(vec!["ALL".into()]),
-        cap_add: Some(ROOT_POWERS.map(String::from).to_vec()),
+        cap_add: Some(POWERS.map(String::from).to_vec()),
         security_opt: Some(vec!["no-new-privileges".into()]),
         mounts: Some(mounts.collect()),
         memory,
@@ -161,8 +174,13 @@ fn container(spec: &SessionSpec, image: String) -> ContainerCreateBody {
     };
     ContainerCreateBody {
         image: Some(image),
-        cmd: Some(HOLDER.map(String::from).to_vec()),
-        env: Some(vec![HELPER_PATH.into()]),
+        cmd: Some(program.command),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        open_stdin: Some(true),
+        // The agent's input, and with it the container, ends when this program does.
+        stdin_once: Some(true),
         user: Some("0:0".into()),
         hostname: Some("localhost".into()),
         // Without this the engine mounts `/etc/hosts` and `/etc/resolv.conf`, and packages cannot replace them.

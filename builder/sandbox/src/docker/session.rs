@@ -1,34 +1,30 @@
-//! One session of the Docker sandbox: a container that does nothing, and commands executed in it.
+//! One session of the Docker sandbox: a container whose first process is an agent that takes orders.
 
-use std::collections::{BTreeSet, HashMap};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::query_parameters::{
-    DownloadFromContainerOptionsBuilder, EventsOptionsBuilder, KillContainerOptionsBuilder,
-    UploadToContainerOptionsBuilder,
-};
-use futures_util::{StreamExt, TryStreamExt};
-use tokio::sync::Mutex;
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use bollard::query_parameters::KillContainerOptionsBuilder;
+use futures_util::StreamExt;
+use tokio::sync::{Mutex, MutexGuard, mpsc};
+use tokio::time::timeout;
+use tokio_util::bytes::{Buf, Bytes};
 
-use super::{HELPER_PATH, archive, leftovers, tree, within};
+use super::frame::{Answer, CHUNK, Kind, Order};
+use super::link::Link;
+use super::{REQUEST_TIME, archive, leftovers, tree, within};
+use crate::linux::identity::BUILDER_ID;
+use crate::linux::order::Report;
 use crate::watch::{Stop, Watch};
-use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec, User};
+use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec};
 
-/// Joins the two outputs, so that they keep their order, and gives the command exactly its environment.
-const JOIN: &str = "exec env -i \"$@\" 2>&1";
-/// Kills everything in the container but its first process, which holds it.
-const KILL_ALL: &str = "kill -9 -1";
-/// The uid and gid of the build user.
-const BUILDER_ID: u64 = 1000;
 /// How long killed processes may take to be gone.
 const END_TIME: Duration = Duration::from_secs(20);
+/// How many pieces of a copy may wait to be unpacked.
+const WAITING: usize = 16;
 
 /// A container.
 #[derive(Debug)]
@@ -39,11 +35,8 @@ pub(super) struct DockerSession {
     id: String,
     /// What it was started from.
     spec: SessionSpec,
-    /// The holder's processes, by the host's numbers; the guard is also the turn to run a command, since all
-    /// that is left running after a command is killed.
-    holder: Mutex<BTreeSet<String>>,
-    /// Whether a command was given up in the middle.
-    dirty: AtomicBool,
+    /// The line to the agent, `None` when that is no more; the guard is also the turn to do something.
+    link: Mutex<Option<Link>>,
     /// Whether the container was removed.
     ended: AtomicBool,
 }
@@ -51,8 +44,7 @@ pub(super) struct DockerSession {
 impl DockerSession {
     /// A session with a container that was created.
     pub(super) fn new(docker: Docker, id: String, spec: SessionSpec) -> Self {
-        let (dirty, ended) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { docker, id, spec, holder: Mutex::default(), dirty, ended }
+        Self { docker, id, spec, link: Mutex::default(), ended: AtomicBool::new(false) }
     }
 
     /// What is being done, for errors.
@@ -62,268 +54,195 @@ impl DockerSession {
 
     /// Starts the container.
     pub(super) async fn start(&self) -> Result<(), SandboxError> {
-        let mut holder = self.holder.lock().await;
-        self.start_container(&mut holder).await
+        let mut turn = self.link.lock().await;
+        *turn = Some(self.start_container().await?);
+        Ok(())
     }
 
-    /// Starts the container, if it is not running, and notes which processes are the holder's.
-    async fn start_container(&self, holder: &mut BTreeSet<String>) -> Result<(), SandboxError> {
-        within(self.doing("starting the container"), self.docker.start_container(&self.id, None)).await?;
-        self.note_holder(holder).await
+    /// Starts the container, which is not running.
+    async fn start_container(&self) -> Result<Link, SandboxError> {
+        let action = self.doing("starting the container");
+        // The line comes first: what an agent says while nobody listens is lost.
+        let link = within(action.clone(), Link::open(&self.docker, &self.id)).await?;
+        within(action, self.docker.start_container(&self.id, None)).await?;
+        Ok(link)
     }
 
-    /// Waits for the holder's two processes, and notes their numbers.
-    async fn note_holder(&self, holder: &mut BTreeSet<String>) -> Result<(), SandboxError> {
-        for _ in 0..100 {
-            *holder = self.processes().await?;
-            if holder.len() == 2 {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let reason = format!("its first process has not settled; it runs {holder:?}");
-        Err(SandboxError::failed(self.doing("starting the container"), reason))
-    }
-
-    /// The numbers of all processes in the container.
-    async fn processes(&self) -> Result<BTreeSet<String>, SandboxError> {
-        let action = self.doing("listing processes");
-        let top = within(action.clone(), self.docker.top_processes(&self.id, None)).await?;
-        let titles = top.titles.unwrap_or_default();
-        let column = titles.iter().position(|title| title == "PID");
-        let column = column.ok_or_else(|| SandboxError::failed(action, format!("there is no PID in {titles:?}")))?;
-        Ok(top.processes.unwrap_or_default().into_iter().filter_map(|row| row.into_iter().nth(column)).collect())
-    }
-
-    /// Starts a command by the engine and gives its id and output.
-    async fn start_exec(&self, command: CreateExecOptions<String>) -> Result<(String, Output), SandboxError> {
-        let exec = within(self.doing("creating a command"), self.docker.create_exec(&self.id, command)).await?.id;
-        let options = StartExecOptions { detach: false, tty: false, output_capacity: Some(64 * 1024) };
-        let started = within(self.doing("starting a command"), self.docker.start_exec(&exec, Some(options))).await?;
-        match started {
-            StartExecResults::Attached { output, input } => Ok((exec, Output { chunks: output, _input: input })),
-            StartExecResults::Detached => {
-                Err(SandboxError::failed(self.doing("starting a command"), "the engine did not attach to it"))
-            }
-        }
-    }
-
-    /// Waits until a command has ended, or the engine does not answer for it, which the next request tells.
-    async fn exec_ended(&self, exec: &str) {
-        let mut pause = Duration::from_millis(50);
-        loop {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(800));
-            match within("", self.docker.inspect_exec(exec)).await {
-                Ok(state) if state.running == Some(true) => {}
-                _ => break,
-            }
-        }
-        // What it wrote last may still be on its way.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-
-    /// The exit code of a command that has ended.
-    async fn exit_code(&self, exec: &str) -> Result<i64, SandboxError> {
-        let began = tokio::time::Instant::now();
-        loop {
-            let state = within(self.doing("watching a command"), self.docker.inspect_exec(exec)).await?;
-            match (state.running, state.exit_code) {
-                (Some(false), Some(code)) => return Ok(code),
-                _ if began.elapsed() > END_TIME => {
-                    return Err(SandboxError::failed(self.doing("watching a command"), "it does not end"));
-                }
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-
-    /// Kills all that is not the holder. Starting the container anew is the last means: its files stay.
-    async fn kill_leftovers(&self, holder: &mut BTreeSet<String>) -> Result<(), SandboxError> {
-        match self.processes().await {
-            Ok(processes) if processes == *holder => return Ok(()),
-            // The container is not running: so is nothing in it.
-            Err(_) => return self.restart(holder).await,
-            Ok(_) => {}
-        }
-        let kill = CreateExecOptions {
-            cmd: Some(["/bin/sh", "-c", KILL_ALL].map(String::from).to_vec()),
-            user: Some("0:0".into()),
-            attach_stdout: Some(true),
-            ..CreateExecOptions::default()
+    /// Waits for the turn, and makes sure that there is an agent that waits for an order.
+    async fn turn(&self) -> Result<MutexGuard<'_, Option<Link>>, SandboxError> {
+        let mut turn = self.link.lock().await;
+        let settled = match turn.as_mut() {
+            Some(link) => timeout(END_TIME, link.settle()).await.unwrap_or(false),
+            None => false,
         };
-        if let Ok((_, mut output)) = self.start_exec(kill).await {
-            let end = Watch::with_times(Some(END_TIME), None);
-            end.pump(
-                &mut output.chunks.by_ref().map_ok(bollard::container::LogOutput::into_bytes),
-                &mut Vec::new(),
-                std::future::pending(),
-            )
-            .await
-            .ok();
+        if !settled {
+            *turn = None;
+            self.stop_container().await?;
+            *turn = Some(self.start_container().await?);
         }
-        let began = tokio::time::Instant::now();
-        while began.elapsed() < Duration::from_secs(2) {
-            match self.processes().await {
-                // The holder's first process is still there and has started another `sleep`.
-                Ok(processes) if processes.len() == 2 && !processes.is_disjoint(holder) => {
-                    *holder = processes;
-                    return Ok(());
-                }
-                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-                Err(_) => break,
-            }
-        }
-        self.restart(holder).await
+        Ok(turn)
     }
 
-    /// Kills the container and starts it again.
-    async fn restart(&self, holder: &mut BTreeSet<String>) -> Result<(), SandboxError> {
+    /// Kills the container, if it runs; its files stay.
+    async fn stop_container(&self) -> Result<(), SandboxError> {
         let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
         // An error means that it is not running, or that the next request tells more.
         within("", self.docker.kill_container(&self.id, Some(options))).await.ok();
+        let action = self.doing("stopping the container");
         let began = tokio::time::Instant::now();
         loop {
-            let state =
-                within(self.doing("stopping the container"), self.docker.inspect_container(&self.id, None)).await?;
-            if state.state.and_then(|state| state.running) != Some(true) {
-                return self.start_container(holder).await;
+            let container = within(action.clone(), self.docker.inspect_container(&self.id, None)).await?;
+            if container.state.and_then(|state| state.running) != Some(true) {
+                return Ok(());
             }
             if began.elapsed() > END_TIME {
-                return Err(SandboxError::failed(self.doing("stopping the container"), "it does not stop"));
+                return Err(SandboxError::failed(action, "it does not stop"));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Whether the kernel killed something in the container for want of memory since then.
-    async fn ran_out_of_memory(&self, since: SystemTime) -> Result<bool, SandboxError> {
-        // The news may come a little after the command's end.
-        for wait in [50, 200] {
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-            let filters = HashMap::from([
-                ("container", vec![self.id.as_str()]),
-                ("event", vec!["oom"]),
-                ("type", vec!["container"]),
-            ]);
-            let options = EventsOptionsBuilder::default()
-                .since(&stamp(since))
-                .until(&stamp(SystemTime::now()))
-                .filters(&filters)
-                .build();
-            let events = self.docker.events(Some(options)).try_fold(0, async |count, _| Ok(count + 1));
-            if within(self.doing("asking for events"), events).await? > 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether the container itself was ended for want of memory.
+    async fn ended_for_memory(&self) -> bool {
+        let container = within("", self.docker.inspect_container(&self.id, None)).await;
+        container.is_ok_and(|container| container.state.and_then(|state| state.oom_killed) == Some(true))
     }
 
-    /// Runs a command while holding the turn.
+    /// Has a command run.
     async fn run(
         &self,
+        link: &mut Link,
         spec: ExecSpec,
         sink: &mut dyn OutputSink,
-        holder: &mut BTreeSet<String>,
-    ) -> Result<ExecStatus, SandboxError> {
-        if self.dirty.swap(true, Ordering::Relaxed) {
-            self.kill_leftovers(holder).await?;
-        }
+    ) -> io::Result<(Stop, Option<Answer>)> {
         let watch = Watch::new(&spec);
-        let began = SystemTime::now();
-        let (exec, output) = self.start_exec(command_of(&spec)?).await?;
-        let mut chunks = output.chunks.map_ok(bollard::container::LogOutput::into_bytes);
-        let failed = |error: bollard::errors::Error| SandboxError::failed(self.doing("reading output"), error);
-        let stop = watch.pump(&mut chunks, sink, self.exec_ended(&exec)).await.map_err(failed)?;
-        // A command that has ended has its code now; killing what it left does not change it.
-        let code = if stop == Stop::Ended { Some(self.exit_code(&exec).await?) } else { None };
-        self.kill_leftovers(holder).await?;
-        // All writers are dead, so the output has an end.
-        let rest = Watch::with_times(Some(END_TIME), None);
-        rest.pump(&mut chunks, sink, std::future::pending()).await.map_err(failed)?;
-        self.dirty.store(false, Ordering::Relaxed);
-        let status = match (stop, code) {
-            (Stop::TimedOut, _) => ExecStatus::TimedOut,
-            (Stop::Idle, _) => ExecStatus::Idle,
-            (Stop::Ended, code) => ExecStatus::Exited(code.and_then(|code| i32::try_from(code).ok()).unwrap_or(-1)),
-        };
-        let may_lack_memory = self.spec.limits.memory.is_some() && matches!(status, ExecStatus::Exited(1..));
-        if may_lack_memory && self.ran_out_of_memory(began).await? {
-            return Ok(ExecStatus::OutOfMemory);
+        let mut answer = None;
+        link.order(&Order::Run(spec.into())).await?;
+        let stop = watch.pump(&mut link.data(&mut answer), sink).await?;
+        if stop != Stop::Ended {
+            link.send(Kind::Stop, &[]).await?;
+            let rest = Watch::with_times(Some(END_TIME), None);
+            rest.pump(&mut link.data(&mut answer), sink).await?;
         }
-        Ok(status)
+        Ok((stop, answer))
+    }
+
+    /// Has a directory sent and unpacks it.
+    async fn receive(&self, link: &mut Link, guest: &Path, host: &Path) -> io::Result<Report> {
+        link.order(&Order::CopyOut { guest: guest.to_owned() }).await?;
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let host = host.to_owned();
+        let unpacking = tokio::task::spawn_blocking(move || {
+            archive::unpack(ChannelReader { receiver, piece: Bytes::new() }, &host)
+        });
+        let mut answer = None;
+        let mut data = link.data(&mut answer);
+        while let Some(piece) = in_time(data.next()).await? {
+            // Once the unpacking has failed nobody takes the rest, which has to be taken off the line anyhow.
+            sender.send(piece?).await.ok();
+        }
+        drop((data, sender));
+        let unpacked = unpacking.await.map_err(io::Error::other)?;
+        match answer.map(|answer| answer.report) {
+            Some(Report::Done) => unpacked.map(|()| Report::Done),
+            report => Ok(report.unwrap_or(Report::Lost)),
+        }
+    }
+
+    /// Sends files and has them unpacked.
+    async fn send(&self, link: &mut Link, files: &[PathBuf], guest: &Path) -> io::Result<Report> {
+        let files = files.to_owned();
+        let mut pieces = Box::pin(tree::stream(move |builder| tree::append_files(builder, &files, BUILDER_ID.into())));
+        link.order(&Order::CopyIn { guest: guest.to_owned() }).await?;
+        let mut failure = None;
+        while let Some(piece) = pieces.next().await {
+            match piece {
+                Ok(piece) => {
+                    for chunk in piece.chunks(CHUNK) {
+                        in_time(link.send(Kind::Data, chunk)).await??;
+                    }
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        let end = if failure.is_some() { Kind::Stop } else { Kind::Data };
+        link.send(end, &[]).await?;
+        let mut answer = None;
+        let mut data = link.data(&mut answer);
+        while in_time(data.next()).await?.transpose()?.is_some() {}
+        drop(data);
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(answer.map_or(Report::Lost, |answer| answer.report)),
+        }
     }
 }
 
-/// An attached command: the input is kept, since dropping it could detach the output.
-struct Output {
-    chunks: std::pin::Pin<
-        Box<dyn futures_util::Stream<Item = Result<bollard::container::LogOutput, bollard::errors::Error>> + Send>,
-    >,
-    _input: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>,
+/// Waits for the agent, but not forever.
+async fn in_time<T>(step: impl Future<Output = T>) -> io::Result<T> {
+    timeout(REQUEST_TIME, step).await.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the container is stuck"))
 }
 
-/// A command as the engine takes it.
-fn command_of(spec: &ExecSpec) -> Result<CreateExecOptions<String>, SandboxError> {
-    let refuse = |reason: &str| Err(SandboxError::failed(format!("running {:?}", spec.argv), reason));
-    match spec.argv.first() {
-        None => return refuse("the command is empty"),
-        Some(program) if program.contains('=') => return refuse("a program's name with = cannot be run by Docker"),
-        Some(_) => {}
+/// The result of an order that is not a command.
+fn done(action: String, report: io::Result<Report>) -> Result<(), SandboxError> {
+    match report {
+        Ok(Report::Done) => Ok(()),
+        Ok(Report::Failed { action, reason }) => Err(SandboxError::Failed { action, reason }),
+        Ok(report) => Err(SandboxError::failed(action, format!("the agent answered {report:?}"))),
+        Err(error) => Err(SandboxError::failed(action, error)),
     }
-    let mut command: Vec<String> = ["/bin/sh", "-c", JOIN, "sh"].map(String::from).to_vec();
-    command.extend(spec.environment.iter().map(|(name, value)| format!("{name}={value}")));
-    command.extend(spec.argv.iter().cloned());
-    let id = if spec.user == User::Root { 0 } else { BUILDER_ID };
-    Ok(CreateExecOptions {
-        cmd: Some(command),
-        env: Some(vec![HELPER_PATH.into()]),
-        user: Some(format!("{id}:{id}")),
-        working_dir: Some(spec.directory.to_string_lossy().into_owned()),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        ..CreateExecOptions::default()
-    })
-}
-
-/// A moment as the engine takes it: seconds and nanoseconds since 1970.
-fn stamp(moment: SystemTime) -> String {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{}.{:09}", since.as_secs(), since.subsec_nanos())
 }
 
 #[async_trait]
 impl Session for DockerSession {
     async fn exec(&self, spec: ExecSpec, sink: &mut dyn OutputSink) -> Result<ExecStatus, SandboxError> {
-        let mut holder = self.holder.lock().await;
-        self.run(spec, sink, &mut holder).await
+        let action = self.doing("running a command");
+        let mut turn = self.turn().await?;
+        let Some(link) = turn.as_mut() else { return Err(SandboxError::failed(action, "there is no agent")) };
+        let (stop, answer) = match self.run(link, spec, sink).await {
+            Ok((stop, Some(answer))) => (stop, answer),
+            Ok((stop, None)) => {
+                // The agent cannot end the command; nothing of it is left running all the same.
+                *turn = None;
+                self.stop_container().await?;
+                let report = Report::Lost;
+                (stop, Answer { report, out_of_memory: false })
+            }
+            Err(error) => {
+                *turn = None;
+                self.stop_container().await?;
+                if self.ended_for_memory().await {
+                    return Ok(ExecStatus::OutOfMemory);
+                }
+                return Err(SandboxError::failed(action, error));
+            }
+        };
+        let status = match (stop, answer.report) {
+            (_, Report::Failed { action, reason }) => return Err(SandboxError::Failed { action, reason }),
+            (Stop::TimedOut, _) => ExecStatus::TimedOut,
+            (Stop::Idle, _) => ExecStatus::Idle,
+            (Stop::Ended, Report::Exited(code)) => ExecStatus::Exited(code),
+            (Stop::Ended, Report::Signaled(signal)) => ExecStatus::Signaled(signal),
+            (Stop::Ended, report) => {
+                return Err(SandboxError::failed(action, format!("the agent answered {report:?}")));
+            }
+        };
+        let short_of_memory = matches!(status, ExecStatus::Exited(1..) | ExecStatus::Signaled(_));
+        Ok(if short_of_memory && answer.out_of_memory { ExecStatus::OutOfMemory } else { status })
     }
 
     async fn copy_out(&self, guest: &Path, host: &Path) -> Result<(), SandboxError> {
-        let _turn = self.holder.lock().await;
         let action = self.doing(&format!("copying {} to {}", guest.display(), host.display()));
-        // With the dot the engine sends what is in the directory, and refuses anything else.
-        let path = format!("{}/.", guest.to_string_lossy().trim_end_matches('/'));
-        let options = DownloadFromContainerOptionsBuilder::default().path(&path).build();
-        let stream = self.docker.download_from_container(&self.id, Some(options)).map_err(io::Error::other);
-        let reader = SyncIoBridge::new(StreamReader::new(Box::pin(stream)));
-        let host = host.to_owned();
-        let unpacked = tokio::task::spawn_blocking(move || archive::unpack(reader, &host)).await;
-        match unpacked {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(SandboxError::failed(action, error)),
-            Err(error) => Err(SandboxError::failed(action, error)),
-        }
+        let mut turn = self.turn().await?;
+        let Some(link) = turn.as_mut() else { return Err(SandboxError::failed(action, "there is no agent")) };
+        done(action, self.receive(link, guest, host).await)
     }
 
     async fn copy_in(&self, host_files: &[PathBuf], guest: &Path) -> Result<(), SandboxError> {
-        let _turn = self.holder.lock().await;
         let action = self.doing(&format!("copying {} files to {}", host_files.len(), guest.display()));
-        let files = host_files.to_owned();
-        let body = tree::stream(move |builder| tree::append_files(builder, &files, BUILDER_ID));
-        let options = UploadToContainerOptionsBuilder::default().path(&guest.to_string_lossy()).build();
-        let upload = self.docker.upload_to_container(&self.id, Some(options), bollard::body_try_stream(body));
-        upload.await.map_err(|error| SandboxError::failed(action, error))
+        let mut turn = self.turn().await?;
+        let Some(link) = turn.as_mut() else { return Err(SandboxError::failed(action, "there is no agent")) };
+        done(action, self.send(link, host_files, guest).await)
     }
 
     async fn end(self: Box<Self>) -> Result<(), SandboxError> {
@@ -346,8 +265,30 @@ impl Drop for DockerSession {
                 let docker = super::connect().await.ok()?;
                 leftovers::remove_container(&docker, &id).await.ok()
             };
-            runtime.block_on(async { tokio::time::timeout(END_TIME, removal).await.ok()? })
+            runtime.block_on(async { timeout(END_TIME, removal).await.ok()? })
         });
         removal.join().ok();
+    }
+}
+
+/// Reads what a channel brings.
+struct ChannelReader {
+    /// The channel.
+    receiver: mpsc::Receiver<Bytes>,
+    /// What is not read yet of the last piece.
+    piece: Bytes,
+}
+
+impl Read for ChannelReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
     }
 }

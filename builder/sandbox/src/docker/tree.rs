@@ -1,4 +1,4 @@
-//! Turns a directory tree of the host into a tar stream that an engine imports without loss.
+//! Turns directory trees and files into tar streams without loss.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -56,8 +56,12 @@ impl Write for ChunkWriter {
     }
 }
 
-/// Appends all below `root`, with owners, modes, times, links and file capabilities. Sockets are left out.
+/// Appends `root` and all below it, with owners, modes, times, links and file capabilities. Sockets are left out.
 pub(super) fn append_tree<W: Write>(builder: &mut Builder<W>, root: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(root)?;
+    let mut header = header_of(&metadata);
+    header.set_entry_type(EntryType::Directory);
+    builder.append_data(&mut header, "./", io::empty())?;
     let mut links: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
     let mut waiting = vec![PathBuf::new()];
     while let Some(directory) = waiting.pop() {

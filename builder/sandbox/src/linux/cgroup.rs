@@ -75,8 +75,7 @@ impl ControlGroups {
 
     /// How many processes were killed for want of memory until now.
     pub(super) fn kills(&self) -> u64 {
-        let text = self.kills.as_ref().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+        self.kills.as_deref().and_then(kills_in).unwrap_or(0)
     }
 
     /// One controller's group of version 1.
@@ -176,6 +175,12 @@ pub(super) fn remove_leftovers() {
             }
         }
     }
+}
+
+/// The number of kills for want of memory that a group's file counts.
+pub(crate) fn kills_in(file: &Path) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
 /// A CPU share as microseconds of each period; the kernel takes no less than a millisecond.

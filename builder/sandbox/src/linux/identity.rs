@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::order::{During, Failure};
 
 /// The uid and gid of the build user.
-pub(super) const BUILDER_ID: u32 = 1000;
+pub(crate) const BUILDER_ID: u32 = 1000;
 
 /// How ids inside are related to ids of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Identity {
+pub(crate) enum Identity {
     /// The host's root, no user namespace: ids are the host's.
     HostRoot,
     /// A user namespace in which root is the user, and the other ids are the user's subordinate ones.

@@ -11,19 +11,20 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio, exit};
+use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, kill_process, pidfd_open,
-    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid, waitpid,
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, set_dumpable_behavior,
+    set_parent_process_death_signal, setsid, waitpid,
 };
 
-use super::order::{Action, During, Failure, Order, ProcessLimits, Report};
-use super::{copy, powers, root, sys};
+use super::order::{Action, Command, During, Failure, Order, Report};
+use super::{command, copy, root, sys};
+use crate::SandboxError;
+use crate::docker::{agent, program};
 
 /// The name the program is called by to become a sandbox.
 pub(super) const MARKER: &str = "package-builder-sandbox";
@@ -31,23 +32,27 @@ pub(super) const MARKER: &str = "package-builder-sandbox";
 /// Whether [`init_if_called`] ran: without it the program would start itself as itself.
 static CALLED: AtomicBool = AtomicBool::new(false);
 
-/// Whether this program's `main` calls [`init_if_called`].
-pub(super) fn is_called() -> bool {
-    CALLED.load(Ordering::Relaxed)
+/// Refuses to work in a program that would start itself as itself.
+pub(crate) fn require() -> Result<(), SandboxError> {
+    if CALLED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    Err(SandboxError::Unavailable {
+        reason: "this program cannot start itself as a sandbox".into(),
+        hint: "call sandbox::linux::init_if_called() first thing in main".into(),
+    })
 }
 
-/// Becomes a sandbox, and never returns, if this program was started as one. Every program that uses
-/// [`LinuxSandbox`](super::LinuxSandbox) calls it first thing in `main`, before any thread is started.
+/// Becomes a sandbox's first process, and never returns, if this program was started as one. Every program
+/// that uses [`LinuxSandbox`](super::LinuxSandbox) or [`DockerSandbox`](crate::docker::DockerSandbox) calls
+/// it first thing in `main`, before any thread is started.
 pub fn init_if_called() {
     CALLED.store(true, Ordering::Relaxed);
-    if std::env::args_os().next().is_none_or(|name| name != MARKER) {
-        return;
+    match std::env::args_os().next() {
+        Some(name) if name == MARKER => exit(i32::from(serve().is_err())),
+        Some(name) if name == program::MARKER => agent::serve(),
+        _ => {}
     }
-    let code = match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    };
-    exit(i32::from(code != ExitCode::SUCCESS));
 }
 
 /// Takes the order, has it done, answers.
@@ -101,7 +106,7 @@ fn admit(order: &Order, child: Pid) -> Result<(), Failure> {
     for group in &order.cgroups {
         std::fs::write(group, pid.to_string()).during(|| format!("writing {}", group.display()))?;
     }
-    let as_root = !matches!(order.action, Action::Run { as_root: false, .. } | Action::CopyIn { .. });
+    let as_root = !matches!(order.action, Action::Run(Command { as_root: false, .. }) | Action::CopyIn { .. });
     order.identity.write_maps(pid, as_root)
 }
 
@@ -175,12 +180,12 @@ fn act(order: &Order, report: &io::PipeWriter) -> Result<Report, Failure> {
             enter(order, &merged)?;
             Ok(Report::Done)
         }
-        Action::Run { argv, environment, directory, as_root } => {
+        Action::Run(command) => {
             enter(order, &merged)?;
             set_dumpable_behavior(DumpableBehavior::NotDumpable).during(|| "hiding process 1".into())?;
             let forked = sys::fork_single(0).during(|| "forking".into())?;
             let Some(child) = forked else {
-                let failure = run(order, argv, environment, directory, *as_root);
+                let failure = command::become_it(command, &order.process_limits, &order.identity);
                 send(report, &failure.into());
                 exit(127);
             };
@@ -201,64 +206,11 @@ fn enter(order: &Order, merged: &Path) -> Result<(), Failure> {
 fn reap(command: Pid) -> Report {
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) if pid == command => return report_of(status),
+            Ok(Some((pid, status))) if pid == command => return Report::of(status),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return Report::Lost,
         }
     }
-}
-
-/// The report of how the command ended.
-fn report_of(status: WaitStatus) -> Report {
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => Report::Exited(code),
-        (None, Some(signal)) => Report::Signaled(signal),
-        (None, None) => Report::Lost,
-    }
-}
-
-/// In the command's own process: gives up all powers and becomes the command. Returns only if that failed.
-fn run(order: &Order, argv: &[String], environment: &[(String, String)], directory: &Path, as_root: bool) -> Failure {
-    let prepared = (|| {
-        setsid().during(|| "making a session".into())?;
-        // Raising one's own score needs no privilege: the kernel shall end the build, not what watches it.
-        std::fs::write("/proc/self/oom_score_adj", "300").ok();
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-        set_limits(&order.process_limits)?;
-        powers::give_up(as_root, &order.identity)?;
-        rustix::process::chdir(directory).during(|| format!("entering {} in the sandbox", directory.display()))
-    })();
-    if let Err(failure) = prepared {
-        return failure;
-    }
-    let Some((program, arguments)) = argv.split_first() else {
-        return Failure { action: "starting a command".into(), reason: "it is empty".into() };
-    };
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
-    let error = command.stdin(Stdio::null()).exec();
-    // As a shell does: this is the caller's mistake, not the sandbox's.
-    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-    writeln!(io::stderr(), "{program}: {error}").ok();
-    exit(code);
-}
-
-/// The limits every command starts with, whatever the host's are.
-fn set_limits(limits: &ProcessLimits) -> Result<(), Failure> {
-    let open_files = rustix::process::getrlimit(Resource::Nofile).maximum.map_or(1 << 20, |most| most.min(1 << 20));
-    let set = |resource, current, maximum| {
-        setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) })
-            .during(|| format!("setting the limit {resource:?}"))
-    };
-    set(Resource::Core, 0, 0)?;
-    set(Resource::Nofile, open_files.min(1024), open_files)?;
-    if let Some(bytes) = limits.memory {
-        set(Resource::Data, bytes, bytes)?;
-    }
-    if let Some(count) = limits.processes {
-        set(Resource::Nproc, count, count)?;
-    }
-    Ok(())
 }
 
 /// A path as the kernel takes it.

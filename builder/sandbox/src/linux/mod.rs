@@ -6,16 +6,17 @@
 //! its process namespace. Commands of one session run one at a time: two overlays over one upper directory
 //! would disagree.
 
-mod cgroup;
+pub(crate) mod cgroup;
+pub(crate) mod command;
 mod copy;
 mod filter;
-mod identity;
-mod init;
-mod order;
+pub(crate) mod identity;
+pub(crate) mod init;
+pub(crate) mod order;
 mod powers;
 mod root;
 mod session;
-mod sys;
+pub(crate) mod sys;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -83,7 +84,7 @@ impl Sandbox for LinuxSandbox {
     }
 
     async fn check(&self) -> Result<(), SandboxError> {
-        require_init()?;
+        init::require()?;
         cgroup::remove_leftovers();
         self.try_out().await.map_err(|error| match error {
             SandboxError::Failed { action, reason } => unavailable(
@@ -95,20 +96,9 @@ impl Sandbox for LinuxSandbox {
     }
 
     async fn start(&self, spec: SessionSpec) -> Result<Box<dyn Session>, SandboxError> {
-        require_init()?;
+        init::require()?;
         Ok(Box::new(open_session(spec)?))
     }
-}
-
-/// Refuses to work in a program that would start itself as itself.
-fn require_init() -> Result<(), SandboxError> {
-    if init::is_called() {
-        return Ok(());
-    }
-    Err(unavailable(
-        "this program cannot start itself as a sandbox".into(),
-        "call sandbox::linux::init_if_called() first thing in main",
-    ))
 }
 
 /// Prepares the scratch directory and the control groups.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use rustix::process::WaitStatus;
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
+use crate::{ExecSpec, User};
 
 /// All a sandbox process needs to know; it inherits nothing else.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,11 +29,35 @@ pub(super) struct Order {
 
 /// Limits by `setrlimit`, the weaker replacement for control groups.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct ProcessLimits {
+pub(crate) struct ProcessLimits {
     /// Bytes of data of each single process (`RLIMIT_DATA`).
-    pub(super) memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Processes of the user (`RLIMIT_NPROC`).
-    pub(super) processes: Option<u64>,
+    pub(crate) processes: Option<u64>,
+}
+
+/// A command to run inside.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Command {
+    /// Program and arguments, never empty.
+    pub(crate) argv: Vec<String>,
+    /// The whole environment.
+    pub(crate) environment: Vec<(String, String)>,
+    /// The working directory inside.
+    pub(crate) directory: PathBuf,
+    /// As root, otherwise as the build user.
+    pub(crate) as_root: bool,
+}
+
+impl From<ExecSpec> for Command {
+    fn from(spec: ExecSpec) -> Self {
+        Self {
+            argv: spec.argv,
+            environment: spec.environment,
+            directory: spec.directory,
+            as_root: spec.user == User::Root,
+        }
+    }
 }
 
 /// What to do inside the sandbox.
@@ -40,16 +66,7 @@ pub(super) enum Action {
     /// Set everything up and go away: tells whether it works here.
     Probe,
     /// Run a command.
-    Run {
-        /// Program and arguments, never empty.
-        argv: Vec<String>,
-        /// The whole environment.
-        environment: Vec<(String, String)>,
-        /// The working directory inside.
-        directory: PathBuf,
-        /// As root, otherwise as the build user.
-        as_root: bool,
-    },
+    Run(Command),
     /// Copy the directory `guest` into the directory `host`.
     CopyOut {
         /// The directory inside.
@@ -68,7 +85,7 @@ pub(super) enum Action {
 
 /// How it went.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Report {
+pub(crate) enum Report {
     /// The action is done; the answer to everything but `Run`.
     Done,
     /// The command exited.
@@ -88,11 +105,22 @@ pub(super) enum Report {
 
 /// A step that failed, with what was being done; becomes [`Report::Failed`].
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// What was being done.
-    pub(super) action: String,
+    pub(crate) action: String,
     /// What went wrong.
-    pub(super) reason: String,
+    pub(crate) reason: String,
+}
+
+impl Report {
+    /// How a process ended.
+    pub(crate) fn of(status: WaitStatus) -> Self {
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Self::Exited(code),
+            (None, Some(signal)) => Self::Signaled(signal),
+            (None, None) => Self::Lost,
+        }
+    }
 }
 
 impl From<Failure> for Report {
@@ -102,7 +130,7 @@ impl From<Failure> for Report {
 }
 
 /// Says what was being done when an operation failed.
-pub(super) trait During<T> {
+pub(crate) trait During<T> {
     /// Turns the error into a [`Failure`] of `action`.
     fn during(self, action: impl FnOnce() -> String) -> Result<T, Failure>;
 }

@@ -20,7 +20,7 @@ use super::identity::Identity;
 use super::init::MARKER;
 use super::order::{Action, Order, ProcessLimits, Report};
 use crate::watch::{Stop, Watch};
-use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec, User};
+use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec};
 
 /// How much output is read at once.
 const CHUNK: usize = 64 * 1024;
@@ -95,12 +95,12 @@ impl LinuxSession {
         let mut chunks = ReaderStream::with_capacity(output, CHUNK);
         socket.write_all(&order).await.map_err(broken)?;
         socket.write_all(b"\n").await.map_err(broken)?;
-        let stop = watch.pump(&mut chunks, sink, std::future::pending()).await.map_err(broken)?;
+        let stop = watch.pump(&mut chunks, sink).await.map_err(broken)?;
         if stop != Stop::Ended {
             // The end of the socket is the order to kill everything.
             socket.shutdown().await.map_err(broken)?;
             let rest = Watch::with_times(Some(END_TIME), None);
-            if rest.pump(&mut chunks, sink, std::future::pending()).await.map_err(broken)? != Stop::Ended {
+            if rest.pump(&mut chunks, sink).await.map_err(broken)? != Stop::Ended {
                 return Err(broken(std::io::Error::other("it does not end although it was killed")));
             }
         }
@@ -113,7 +113,7 @@ impl LinuxSession {
     /// The order for an action in this session.
     fn order(&self, action: Action) -> Order {
         let limits = &self.spec.limits;
-        let is_command = matches!(action, Action::Run { .. });
+        let is_command = matches!(action, Action::Run(_));
         let process_limits = ProcessLimits {
             memory: limits.memory.filter(|_| is_command && !self.groups.limits_memory),
             processes: limits.processes.filter(|_| is_command && !self.groups.limits_processes),
@@ -151,12 +151,7 @@ impl Session for LinuxSession {
     async fn exec(&self, spec: ExecSpec, sink: &mut dyn OutputSink) -> Result<ExecStatus, SandboxError> {
         let watch = Watch::new(&spec);
         let kills = self.groups.kills();
-        let action = Action::Run {
-            argv: spec.argv,
-            environment: spec.environment,
-            directory: spec.directory,
-            as_root: spec.user == User::Root,
-        };
+        let action = Action::Run(spec.into());
         let outcome = self.perform(action, sink, &watch).await?;
         let status = match (outcome.stop, outcome.report) {
             (_, Report::Failed { action, reason }) => return Err(SandboxError::Failed { action, reason }),

@@ -1,10 +1,14 @@
 //! The system calls no safe library offers; the only file of this crate with `unsafe` in it.
-#![expect(unsafe_code, reason = "fork, mount_setattr, seccomp and interface ioctls have no safe wrapper in rustix")]
+#![expect(
+    unsafe_code,
+    reason = "fork, mount_setattr, seccomp, interface ioctls and the loader's list have no safe wrapper"
+)]
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
 
@@ -27,7 +31,7 @@ pub(super) fn fork_into(flags: i32) -> io::Result<Option<Pid>> {
 }
 
 /// As [`fork_into`], where `/proc` may be gone: the caller has made sure that there is one thread.
-pub(super) fn fork_single(flags: i32) -> io::Result<Option<Pid>> {
+pub(crate) fn fork_single(flags: i32) -> io::Result<Option<Pid>> {
     let none: libc::c_long = 0;
     // SAFETY: without CLONE_VM and with a null stack this is fork(2); the process has one thread, so no
     // lock is held by another thread and the child may use all of the standard library.
@@ -101,6 +105,31 @@ pub(super) fn filter_calls(program: &[libc::sock_filter]) -> io::Result<()> {
     // SAFETY: the program's pointer and length are those of a live slice, which the kernel only reads.
     let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0_u32, &raw const program) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The shared libraries this process was loaded with, by the names they were asked for, and which of them is
+/// the loader.
+pub(crate) fn loaded_libraries() -> Vec<(PathBuf, bool)> {
+    unsafe extern "C" fn add(object: *mut libc::dl_phdr_info, _size: usize, found: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: `found` is what was handed to dl_iterate_phdr below, borrowed by nobody else meanwhile, and
+        // `object` is valid during the call.
+        let (found, object) = unsafe { (&mut *found.cast::<Vec<(PathBuf, u64)>>(), &*object) };
+        if !object.dlpi_name.is_null() {
+            // SAFETY: the loader's names are C strings that live as long as their objects.
+            let name = unsafe { std::ffi::CStr::from_ptr(object.dlpi_name) };
+            found.push((PathBuf::from(OsStr::from_bytes(name.to_bytes())), object.dlpi_addr));
+        }
+        0
+    }
+    let mut found: Vec<(PathBuf, u64)> = Vec::new();
+    // SAFETY: the callback gets the pointer to `found`, which outlives the call, and does not panic but for
+    // want of memory, which aborts.
+    unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut found).cast()) };
+    // SAFETY: takes no pointers.
+    let loader = unsafe { libc::getauxval(libc::AT_BASE) };
+    // The first is the program itself; an object of the kernel has a name without a directory.
+    let libraries = found.into_iter().skip(1).filter(|(name, _)| name.is_absolute());
+    libraries.map(|(name, address)| (name, address == loader)).collect()
 }
 
 /// Turns the C convention of -1 into an error.
