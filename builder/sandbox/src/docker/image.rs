@@ -1,10 +1,10 @@
 //! Layers as images: each is imported once and known by a tag made of its path.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptions};
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 
@@ -16,9 +16,7 @@ const REPOSITORY: &str = "package-builder/layer";
 
 /// The image of a layer, imported if the engine does not have it.
 pub(super) async fn ensure(docker: &Docker, layer: &Path) -> Result<String, SandboxError> {
-    let layer = layer
-        .canonicalize()
-        .map_err(|error| SandboxError::failed(format!("reading the layer {}", layer.display()), error))?;
+    let layer = canonical(layer)?;
     let tag = tag_of(&layer);
     let image = format!("{REPOSITORY}:{tag}");
     let known = within(format!("looking for the image {image}"), async {
@@ -32,6 +30,23 @@ pub(super) async fn ensure(docker: &Docker, layer: &Path) -> Result<String, Sand
         import(docker, &layer, &tag).await?;
     }
     Ok(image)
+}
+
+/// Removes the image of a layer, if there is one.
+pub(super) async fn remove(docker: &Docker, layer: &Path) -> Result<(), SandboxError> {
+    let image = format!("{REPOSITORY}:{}", tag_of(&canonical(layer)?));
+    let removal = async {
+        match docker.remove_image(&image, None::<RemoveImageOptions>, None).await {
+            Ok(_) | Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    };
+    within(format!("removing the image {image}"), removal).await
+}
+
+/// A layer's path without links.
+fn canonical(layer: &Path) -> Result<PathBuf, SandboxError> {
+    layer.canonicalize().map_err(|error| SandboxError::failed(format!("reading the layer {}", layer.display()), error))
 }
 
 /// Sends the layer to the engine. The tag is the last thing the engine makes, so it never names a part.

@@ -60,6 +60,14 @@ impl DockerSandbox {
         Self::default()
     }
 
+    /// Removes the image of a layer that is not needed any more; there need not be one.
+    ///
+    /// # Errors
+    /// The engine does not answer, or a container uses the image.
+    pub async fn forget(&self, layer: &Path) -> Result<(), SandboxError> {
+        image::remove(self.docker().await?, layer).await
+    }
+
     /// The connection.
     async fn docker(&self) -> Result<&Docker, SandboxError> {
         self.docker.get_or_try_init(connect).await
