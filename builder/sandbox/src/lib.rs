@@ -7,6 +7,7 @@
 
 pub mod docker;
 mod error;
+pub mod fake;
 pub mod linux;
 mod session;
 mod spec;
