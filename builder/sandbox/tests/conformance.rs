@@ -6,7 +6,7 @@ mod conformance_checks;
 use std::io::Write;
 use std::process::ExitCode;
 
-use conformance_checks::{CHECKS, Place};
+use conformance_checks::{CHECKS, HOLD, Place, hold};
 use sandbox::Sandbox;
 use sandbox::docker::DockerSandbox;
 use sandbox::linux::LinuxSandbox;
@@ -20,6 +20,12 @@ fn main() -> ExitCode {
 
 /// Runs every check against every kind; an argument restricts to checks whose `kind::name` contains it.
 async fn run_all() -> usize {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [HOLD, kind, line, layer, scratch] = &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
+        let kinds: [Box<dyn Sandbox>; 2] = [Box::new(LinuxSandbox::new()), Box::new(DockerSandbox::new())];
+        let Some(sandbox) = kinds.iter().find(|sandbox| sandbox.name() == *kind) else { return 1 };
+        return usize::from(hold(&**sandbox, line, layer.into(), scratch.into()).await.is_err());
+    }
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut failed = 0;
     let Some(place) = Place::prepare() else {

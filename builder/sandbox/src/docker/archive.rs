@@ -23,7 +23,8 @@ pub(super) fn unpack(stream: impl Read, host: &Path) -> io::Result<()> {
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = plain(&entry.path()?)?;
-        let in_entry = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let in_entry =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), cause(&error)));
         match entry.header().entry_type() {
             EntryType::Directory => {
                 seen_root |= path.as_os_str().is_empty();
@@ -62,9 +63,19 @@ pub(super) fn unpack_files(stream: impl Read, guest: &Path) -> io::Result<()> {
     archive.set_preserve_ownerships(true);
     archive.set_overwrite(true);
     for entry in archive.entries()? {
-        entry?.unpack_in(guest)?;
+        let mut entry = entry?;
+        entry.unpack_in(guest).map_err(|error| io::Error::new(error.kind(), cause(&error)))?;
     }
     Ok(())
+}
+
+/// What an error comes from in the end: those of the archive's reader only name a file.
+fn cause(error: &io::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 /// A path without `.`; one with `..` or a root is refused.

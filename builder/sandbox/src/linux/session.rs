@@ -5,14 +5,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe::Receiver;
-use tokio::process::Command;
-use tokio::sync::Mutex;
+use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::io::ReaderStream;
 
 use super::cgroup::ControlGroups;
@@ -37,7 +39,29 @@ pub(super) struct LinuxSession {
     /// The limits; removed last.
     groups: ControlGroups,
     /// Held while a sandbox process runs: there is one upper directory.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
+}
+
+/// A sandbox process, and the turn it has. If a caller goes away in the middle, the process kills all it
+/// started, since its socket ends; the next turn comes after that.
+struct Running {
+    /// The process, until it was waited for.
+    child: Option<Child>,
+    /// The turn.
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let (Some(mut child), Some(turn)) = (self.child.take(), self.turn.take())
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                child.wait().await.ok();
+                drop(turn);
+            });
+        }
+    }
 }
 
 /// What a sandbox process left behind.
@@ -52,7 +76,7 @@ impl LinuxSession {
     /// A session in a prepared scratch directory.
     pub(super) fn new(spec: SessionSpec, identity: Identity) -> Self {
         let groups = ControlGroups::create(&spec.limits);
-        Self { spec, identity, groups, turn: Mutex::new(()) }
+        Self { spec, identity, groups, turn: Arc::default() }
     }
 
     /// Has an action done that is not a command.
@@ -70,7 +94,7 @@ impl LinuxSession {
 
     /// Starts a sandbox process for one action and waits until it and all it started is gone.
     async fn perform(&self, action: Action, sink: &mut dyn OutputSink, watch: &Watch) -> Result<Outcome, SandboxError> {
-        let _turn = self.turn.lock().await;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let broken = |reason: std::io::Error| {
             SandboxError::failed(format!("running a sandbox process for session {}", self.spec.name), reason)
         };
@@ -79,7 +103,7 @@ impl LinuxSession {
         let (ours, theirs) = StdUnixStream::pair().map_err(broken)?;
         ours.set_nonblocking(true).map_err(broken)?;
         let mut socket = UnixStream::from_std(ours).map_err(broken)?;
-        let mut child = {
+        let child = {
             let mut command = Command::new("/proc/self/exe");
             command.arg0(MARKER).env_clear();
             for name in ["PATH", "LD_LIBRARY_PATH"] {
@@ -91,6 +115,7 @@ impl LinuxSession {
             command.stdout(writer.try_clone().map_err(broken)?).stderr(writer);
             command.spawn().map_err(broken)?
         };
+        let mut running = Running { child: Some(child), turn: Some(turn) };
         let output = Receiver::from_owned_fd(reader.into()).map_err(broken)?;
         let mut chunks = ReaderStream::with_capacity(output, CHUNK);
         socket.write_all(&order).await.map_err(broken)?;
@@ -106,7 +131,9 @@ impl LinuxSession {
         }
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.map_err(broken)?;
+        let Some(child) = running.child.as_mut() else { return Err(broken(std::io::ErrorKind::NotFound.into())) };
         let status = child.wait().await.map_err(broken)?;
+        running.child = None;
         Ok(Outcome { report: parse(&answer, status), stop })
     }
 
@@ -180,6 +207,8 @@ impl Session for LinuxSession {
     }
 
     async fn end(mut self: Box<Self>) -> Result<(), SandboxError> {
+        // What a caller left running may still be ending.
+        drop(Arc::clone(&self.turn).lock_owned().await);
         self.groups.remove();
         Ok(())
     }

@@ -1,12 +1,14 @@
 //! The checks of the conformance suite, each a function of a sandbox and a place to work in.
 
 mod commands;
+mod endings;
 mod files;
 mod isolation;
 mod place;
 
 use std::pin::Pin;
 
+pub(crate) use endings::{HOLD, hold};
 pub(crate) use place::Place;
 use sandbox::Sandbox;
 
@@ -45,6 +47,9 @@ checks![
     isolation::cannot_mount_or_make_devices,
     isolation::two_sessions_at_once,
     isolation::nothing_is_left,
+    endings::a_command_given_up_is_ended,
+    endings::a_killed_program_leaves_nothing,
+    endings::a_full_disk_is_a_clean_error,
 ];
 
 /// Compares two values.

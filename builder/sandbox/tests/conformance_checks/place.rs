@@ -61,6 +61,17 @@ impl Place {
         tempfile::tempdir_in(self.directory.path()).expect("a directory can be made")
     }
 
+    /// What a session in a scratch directory is made of.
+    pub(crate) fn spec(&self, scratch: &Path) -> SessionSpec {
+        SessionSpec {
+            name: "conformance".into(),
+            layer: self.layer(),
+            scratch: scratch.to_owned(),
+            binds: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
     /// Starts a session without limits.
     pub(crate) async fn start(&self, sandbox: &dyn Sandbox) -> Result<Running, String> {
         self.start_with(sandbox, Limits::default(), Vec::new()).await
@@ -74,13 +85,7 @@ impl Place {
         binds: Vec<Bind>,
     ) -> Result<Running, String> {
         let scratch = self.directory();
-        let spec = SessionSpec {
-            name: "conformance".into(),
-            layer: self.layer(),
-            scratch: scratch.path().to_owned(),
-            binds,
-            limits,
-        };
+        let spec = SessionSpec { binds, limits, ..self.spec(scratch.path()) };
         let session = sandbox.start(spec).await.map_err(|error| format!("starting: {error}"))?;
         Ok(Running { session, scratch })
     }
