@@ -27,13 +27,24 @@ pub(crate) fn decompress(name: &Path, bytes: &[u8]) -> Result<String, Repository
         [b'B', b'Z', b'h', ..] => {
             return Err(RepositoryError::bad_repodata(name, "bzip2 is not supported; gzip, zstd and xz are"));
         }
-        plain => plain.take(LARGEST).read_to_string(&mut text),
+        plain if starts_like_xml(plain) => plain.take(LARGEST).read_to_string(&mut text),
+        [] => return Err(RepositoryError::bad_repodata(name, "it is empty")),
+        _ => {
+            let reason = "it is neither XML nor compressed in a known way; gzip, zstd and xz are supported";
+            return Err(RepositoryError::bad_repodata(name, reason));
+        }
     };
     match result {
         Ok(_) if text.len() as u64 == LARGEST => Err(RepositoryError::bad_repodata(name, "it is larger than 4 GiB")),
         Ok(_) => Ok(text),
         Err(error) => Err(RepositoryError::bad_repodata(name, &error)),
     }
+}
+
+/// Whether the first byte after blanks and a byte order mark opens a tag.
+fn starts_like_xml(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
 }
 
 /// The elements of one file, in order.
