@@ -79,7 +79,7 @@ impl SeedError {
     }
 
     /// A package of a seed with what is wrong with it.
-    pub(crate) fn package(seed: &str, package: impl Into<String>, reason: impl ToString) -> Self {
+    pub(crate) fn package(seed: &str, package: impl Into<String>, reason: &(impl ToString + ?Sized)) -> Self {
         Self::Package { seed: seed.to_owned(), package: package.into(), reason: reason.to_string() }
     }
 }

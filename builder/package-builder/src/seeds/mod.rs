@@ -1,22 +1,28 @@
 //! Seeds: RPM repositories that come from outside the tree, and the stages that draw on them.
 //!
-//! [`prepare`] turns the settings of one seed into a directory of RPMs with repodata, kept by content in
-//! the cache: a second run with the same settings reads it back and needs no network.
+//! [`prepare`] turns the settings of one seed into an RPM repository in the cache, named by its content: a
+//! second run with the same settings reads it back and needs no network. Files may come later than the list of
+//! packages: [`ensure`] brings and verifies those that are about to be used.
 
 mod debian;
 mod error;
+mod files;
 mod repository;
 mod settings;
 mod store;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rpmspec_parser::rpm::PackageMetadata;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::files::Supply;
+
 pub use error::SeedError;
+pub use files::ensure;
 pub use settings::{
     DebianSeed, RepositorySeed, SeedSettings, StageFile, StageRebuild, StageSettings, Stages, read_stages,
 };
@@ -26,7 +32,7 @@ pub use settings::{
 pub struct SeedRpm {
     /// What dependencies are solved with.
     pub metadata: PackageMetadata,
-    /// The file, absolute.
+    /// The file, absolute; to be used after [`ensure`] only.
     pub path: PathBuf,
     /// SHA-256 of the whole file, hexadecimal.
     pub sha256: String,
@@ -43,6 +49,8 @@ pub struct Seed {
     pub packages: Vec<SeedRpm>,
     /// SHA-256 over its name-independent content, hexadecimal.
     pub digest: String,
+    /// Where its files come from.
+    supply: Arc<Supply>,
 }
 
 /// What happens while a seed is prepared.
@@ -50,7 +58,7 @@ pub struct Seed {
 pub enum SeedProgress {
     /// The list of packages is being resolved.
     Resolving,
-    /// So many packages of so many bytes are being downloaded.
+    /// So many packages of so many bytes are still to be downloaded; repeated as they arrive.
     Downloading {
         /// Packages to download.
         packages: usize,
@@ -97,6 +105,16 @@ pub(crate) fn sha256_of_file(path: &Path) -> std::io::Result<String> {
             length => hash.update(&buffer[..length]),
         }
     }
+}
+
+/// `; near: …` with the names of a set that are most alike, or nothing.
+fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>, alike: f64) -> String {
+    let mut near: Vec<(f64, &str)> =
+        names.into_iter().map(|other| (strsim::jaro_winkler(name, other), other)).collect();
+    near.retain(|(likeness, _)| *likeness >= alike);
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let near: Vec<String> = near.iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
+    if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) }
 }
 
 /// Prepares the seed `name`: resolves, downloads, converts, or reads it back from the cache.

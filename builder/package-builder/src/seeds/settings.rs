@@ -57,26 +57,69 @@ pub struct DebianSeed {
     /// Lines of `/etc/rpmrc` in every build root of this seed; the only place `optflags` can be set.
     #[serde(default)]
     pub rpmrc: Vec<String>,
+    /// The stage file it stands in.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
 /// A seed that is an RPM repository already.
+///
+/// ```toml
+/// [seed.published]
+/// kind = "repository"
+/// url = "https://mirror.example/os/x86_64"
+/// gpg-key = "keys/distribution.asc"
+/// ```
+/// A URL needs `gpg-key`, `repomd-sha256` or `unverified = true`; a directory is believed like the tree itself.
+/// From there on checksums guard everything: repomd.xml has those of the metadata, and these have the packages'.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RepositorySeed {
     /// An `http(s)://` or `file://` URL or a directory (relative to the tree) that holds `repodata/`.
     pub url: String,
-    /// The packages wanted, with all they depend on; empty for all packages.
+    /// The packages wanted, with all they may need; empty for all packages. Names, capabilities or file paths.
     #[serde(default)]
     pub packages: Vec<String>,
-    /// Whether the packages' signatures are checked with `gpg-key`.
-    #[serde(default = "yes")]
-    pub gpg_check: bool,
-    /// The public key's file, relative to the tree.
+    /// Names of packages left out, in all their versions.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// A file of public keys, armored or not, relative to the tree: one of them must have signed `repomd.xml`
+    /// (`repomd.xml.asc`). The host's `gpgv` judges.
     pub gpg_key: Option<PathBuf>,
+    /// The SHA-256 of `repomd.xml`: this state of the repository and no other.
+    pub repomd_sha256: Option<String>,
+    /// The policy that whatever the URL gives is believed. It is recorded with the resolution.
+    #[serde(default)]
+    pub unverified: bool,
+    /// The stage file it stands in.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
-fn yes() -> bool {
-    true
+impl RepositorySeed {
+    /// Makes paths absolute and refuses what contradicts itself.
+    fn settle(&mut self, tree: &Path) -> Result<(), String> {
+        let is_web = self.url.starts_with("http://") || self.url.starts_with("https://");
+        let path = self.url.strip_prefix("file://").unwrap_or(&self.url);
+        if !is_web && path.contains("://") {
+            return Err(format!("`url = \"{}\"`: only http, https, file and directories are supported", self.url));
+        }
+        if path.is_empty() {
+            return Err("`url` is empty; name a directory or a URL".to_owned());
+        }
+        if !is_web {
+            self.url = tree.join(path).display().to_string();
+        }
+        self.gpg_key = self.gpg_key.take().map(|path| tree.join(path));
+        let is_sha256 = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(text) = self.repomd_sha256.as_ref().filter(|text| !is_sha256(text)) {
+            return Err(format!("`repomd-sha256 = \"{text}\"` is no SHA-256; it has 64 hexadecimal digits"));
+        }
+        if self.unverified && (self.gpg_key.is_some() || self.repomd_sha256.is_some()) {
+            return Err("`unverified` contradicts `gpg-key` and `repomd-sha256`; take one side out".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// A set of packages built against the same seeds and earlier stages.
@@ -138,7 +181,8 @@ pub fn read_stages(tree: &Path) -> Result<Stages, SeedError> {
     let mut stages = Stages::default();
     for path in &files {
         let text = std::fs::read_to_string(path).map_err(SeedError::io(path))?;
-        add_file(&mut stages, &text).map_err(|reason| SeedError::Settings { path: path.clone(), reason })?;
+        add_file(&mut stages, &text, path, tree)
+            .map_err(|reason| SeedError::Settings { path: path.clone(), reason })?;
     }
     if stages.stages.is_empty() {
         return Err(SeedError::Settings {
@@ -149,9 +193,16 @@ pub fn read_stages(tree: &Path) -> Result<Stages, SeedError> {
     Ok(stages)
 }
 
-fn add_file(stages: &mut Stages, text: &str) -> Result<(), String> {
+fn add_file(stages: &mut Stages, text: &str, path: &Path, tree: &Path) -> Result<(), String> {
     let file: StageFile = toml::from_str(text).map_err(|error| error.to_string())?;
-    for (name, seed) in file.seed {
+    for (name, mut seed) in file.seed {
+        match &mut seed {
+            SeedSettings::Debian(debian) => path.clone_into(&mut debian.file),
+            SeedSettings::Repository(repository) => {
+                path.clone_into(&mut repository.file);
+                repository.settle(tree).map_err(|reason| format!("`[seed.{name}]`: {reason}"))?;
+            }
+        }
         if stages.seeds.contains_key(&name) {
             return Err(format!("seed `{name}` is there twice; rename one"));
         }
@@ -164,7 +215,7 @@ fn add_file(stages: &mut Stages, text: &str) -> Result<(), String> {
         if let Some(seed) = stage.seeds.iter().find(|seed| !stages.seeds.contains_key(*seed)) {
             return Err(format!("stage `{}` wants the unknown seed `{seed}`; add `[seed.{seed}]`", stage.name));
         }
-        if stage.all == !stage.packages.is_empty() {
+        if stage.all != stage.packages.is_empty() {
             return Err(format!("stage `{}` needs either `packages = […]` or `all = true`", stage.name));
         }
         stages.stages.push(stage);
@@ -178,7 +229,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Stages, String> {
         let mut stages = Stages::default();
-        add_file(&mut stages, text).map(|()| stages)
+        add_file(&mut stages, text, Path::new("/tree/stages/0.toml"), Path::new("/tree")).map(|()| stages)
     }
 
     #[test]
@@ -193,7 +244,7 @@ mod tests {
             [seed.published]
             kind = "repository"
             url = "../published"
-            gpg-check = false
+            gpg-key = "keys/a.asc"
             [stage]
             name = "base"
             seeds = ["debian"]
@@ -206,7 +257,10 @@ mod tests {
         let Some(SeedSettings::Debian(debian)) = stages.seeds.get("debian") else { panic!("no Debian seed") };
         assert_eq!(debian.rename.get("libc6").map(String::as_str), Some("glibc"));
         assert!(!debian.documentation);
-        assert!(matches!(stages.seeds.get("published"), Some(SeedSettings::Repository(seed)) if !seed.gpg_check));
+        let Some(SeedSettings::Repository(published)) = stages.seeds.get("published") else { panic!("no repository") };
+        assert_eq!(published.url, "/tree/../published");
+        assert_eq!(published.gpg_key.as_deref(), Some(Path::new("/tree/keys/a.asc")));
+        assert_eq!(published.file, Path::new("/tree/stages/0.toml"));
         assert_eq!(stages.stages.first().map(|stage| stage.rebuild), Some(StageRebuild::Fixpoint));
     }
 
@@ -218,6 +272,10 @@ mod tests {
             ("[stage]\nname = \"s\"\nseeds = [\"x\"]\nbuildroot = []\nall = true\n", "unknown seed `x`"),
             ("[stage]\nname = \"s\"\nseeds = []\nbuildroot = []\n", "either"),
             ("[stages]\n", "stages"),
+            ("[seed.a]\nkind = \"repository\"\nurl = \"ftp://x\"\n", "only http"),
+            ("[seed.a]\nkind = \"repository\"\nurl = \"\"\n", "empty"),
+            ("[seed.a]\nkind = \"repository\"\nurl = \"x\"\nrepomd-sha256 = \"12\"\n", "64 hexadecimal"),
+            ("[seed.a]\nkind = \"repository\"\nurl = \"x\"\nunverified = true\ngpg-key = \"k\"\n", "contradicts"),
         ] {
             let error = read(text).expect_err(text);
             assert!(error.contains(reason), "{text}: {error}");

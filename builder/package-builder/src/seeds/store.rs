@@ -1,17 +1,39 @@
 //! The cache of prepared seeds: resolutions, and repositories named by their content.
+//!
+//! ```text
+//! CACHE/seeds/KEY.lock.json             a resolution; KEY of the settings it was made for
+//! CACHE/seeds/KEY/                      a repository; KEY of what it is made of
+//!   repodata/ *.rpm                     as any RPM repository
+//!   packages.json packages.json.sha256  the list of its packages, read instead of repodata
+//! ```
+//! Everything appears by one rename. What a killed run left behind is removed by the next one that prepares
+//! the same seed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::files::Supply;
 use super::{Seed, SeedError, SeedRpm};
 
 /// The list of a repository's packages, beside its `repodata`.
 const PACKAGES: &str = "packages.json";
+/// SHA-256 of that list.
+const PACKAGES_CHECKSUM: &str = "packages.json.sha256";
+const REPOMD: &str = "repodata/repomd.xml";
+
+/// A package as the list has it; its path is relative to the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Listed {
+    pub(super) rpm: SeedRpm,
+    /// The file's size in bytes.
+    pub(super) size: u64,
+}
 
 /// The place of one seed with one set of settings, locked against a second run.
 pub(super) struct Store {
@@ -27,13 +49,36 @@ impl Store {
         let directory = cache.join("seeds");
         fs::create_dir_all(&directory).map_err(SeedError::io(&directory))?;
         let directory = directory.canonicalize().map_err(SeedError::io(&directory))?;
-        let lock_path = directory.join(format!("{settings_key}.lock"));
-        let lock = File::create(&lock_path).map_err(SeedError::io(&lock_path))?;
-        lock.lock().map_err(SeedError::io(&lock_path))?;
-        Ok(Self { seed: seed.to_owned(), directory, settings_key: settings_key.to_owned(), _lock: lock })
+        let lock = lock(&directory.join(format!("{settings_key}.lock")))?;
+        let store = Self { seed: seed.to_owned(), directory, settings_key: settings_key.to_owned(), _lock: lock };
+        store.remove_leftovers()?;
+        Ok(store)
     }
 
-    fn resolution_path(&self) -> PathBuf {
+    /// Temporary directories of these settings belong to runs that were killed: this one holds the lock.
+    fn remove_leftovers(&self) -> Result<(), SeedError> {
+        let prefix = self.temporary_prefix();
+        for entry in fs::read_dir(&self.directory).map_err(SeedError::io(&self.directory))? {
+            let entry = entry.map_err(SeedError::io(&self.directory))?;
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                fs::remove_dir_all(entry.path()).map_err(SeedError::io(&entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn temporary_prefix(&self) -> String {
+        format!(".new-{}-", self.settings_key)
+    }
+
+    /// A temporary directory of this run.
+    pub(super) fn scratch(&self) -> Result<tempfile::TempDir, SeedError> {
+        let scratch = tempfile::Builder::new().prefix(&self.temporary_prefix()).tempdir_in(&self.directory);
+        scratch.map_err(SeedError::io(&self.directory))
+    }
+
+    /// Where the resolution is recorded; without this file the seed is resolved anew.
+    pub(super) fn resolution_path(&self) -> PathBuf {
         self.directory.join(format!("{}.lock.json", self.settings_key))
     }
 
@@ -53,48 +98,74 @@ impl Store {
         write_whole(&path, json(&self.seed, resolution)?.as_bytes())
     }
 
-    /// The repository of that key, if it is there.
-    pub(super) fn find(&self, key: &str) -> Result<Option<Seed>, SeedError> {
+    /// The repository of that key, if it is there. Its RPMs may not be: see [`is_complete`].
+    pub(super) fn find(&self, key: &str) -> Option<Seed> {
         let directory = self.directory.join(key);
-        let list = directory.join(PACKAGES);
-        let Ok(text) = fs::read(&list) else { return Ok(None) };
-        let packages: Result<Vec<SeedRpm>, _> = serde_json::from_slice(&text);
-        let Ok(mut packages) = packages else { return Ok(None) };
-        for package in &mut packages {
-            // The list holds file names only, so that a cache can be moved.
-            package.path = directory.join(&package.path);
-            if !package.path.is_file() {
-                return Ok(None);
-            }
+        let text = fs::read(directory.join(PACKAGES)).ok()?;
+        let checksum = fs::read_to_string(directory.join(PACKAGES_CHECKSUM)).ok()?;
+        // What is damaged counts as not there: it is made again.
+        if checksum.trim() != hexadecimal(&Sha256::digest(&text)) || !directory.join(REPOMD).is_file() {
+            return None;
         }
-        Ok(Some(Seed { name: self.seed.clone(), directory, packages, digest: key.to_owned() }))
+        let listed: Vec<Listed> = serde_json::from_slice(&text).ok()?;
+        let mut sizes = Vec::with_capacity(listed.len());
+        let mut packages = Vec::with_capacity(listed.len());
+        for Listed { mut rpm, size } in listed {
+            // The list holds relative paths, so that a cache can be moved.
+            rpm.path = directory.join(&rpm.path);
+            sizes.push((rpm.path.clone(), size));
+            packages.push(rpm);
+        }
+        let supply = Arc::new(Supply::new(sizes.into_iter().collect()));
+        Some(Seed { name: self.seed.clone(), directory, packages, digest: key.to_owned(), supply })
     }
 
-    /// Fills a new repository of that key and publishes it by one rename.
+    /// Fills a new repository of that key and publishes it by one rename. `fill` gives the list of its packages.
+    /// One that another run published meanwhile is taken, if it is `good`.
     pub(super) fn publish(
         &self,
         key: &str,
-        fill: impl FnOnce(&Path) -> Result<(), SeedError>,
+        good: impl Fn(&Seed) -> bool,
+        fill: impl FnOnce(&Path) -> Result<Vec<Listed>, SeedError>,
     ) -> Result<Seed, SeedError> {
-        let working = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.directory);
-        let working = working.map_err(SeedError::io(&self.directory))?;
-        fill(working.path())?;
-        let packages = read_packages(&self.seed, working.path())?;
-        let list = working.path().join(PACKAGES);
-        fs::write(&list, json(&self.seed, &packages)?).map_err(SeedError::io(&list))?;
+        let working = self.scratch()?;
+        let text = compact_json(&self.seed, &fill(working.path())?)?;
+        let write = |name, bytes: &[u8]| {
+            let path = working.path().join(name);
+            fs::write(&path, bytes).map_err(SeedError::io(&path))
+        };
+        write(PACKAGES, text.as_bytes())?;
+        write(PACKAGES_CHECKSUM, hexadecimal(&Sha256::digest(&text)).as_bytes())?;
+        make_readable(working.path())?;
+        // Seeds with other settings can have the same content.
+        let _lock = lock(&self.directory.join(format!("{key}.lock")))?;
+        if let Some(seed) = self.find(key).filter(good) {
+            return Ok(seed);
+        }
         let directory = self.directory.join(key);
         if directory.exists() {
             // What `find` did not accept is damaged.
             fs::remove_dir_all(&directory).map_err(SeedError::io(&directory))?;
         }
-        make_readable(working.path())?;
         fs::rename(working.path(), &directory).map_err(SeedError::io(&directory))?;
         let _ = working.keep();
-        self.find(key)?.ok_or_else(|| SeedError::Unusable {
+        self.find(key).ok_or_else(|| SeedError::Unusable {
             seed: self.seed.clone(),
             reason: format!("{} vanished while it was made; run again", directory.display()),
         })
     }
+}
+
+/// Whether all RPMs of a seed are in the cache.
+pub(super) fn is_complete(seed: &Seed) -> bool {
+    seed.packages.iter().all(|rpm| rpm.path.is_file())
+}
+
+/// An exclusive lock on a file, waited for; held until it is dropped.
+pub(super) fn lock(path: &Path) -> Result<File, SeedError> {
+    let lock = File::create(path).map_err(SeedError::io(path))?;
+    lock.lock().map_err(SeedError::io(path))?;
+    Ok(lock)
 }
 
 /// Temporary directories are private; a repository is for everyone who may read the cache.
@@ -104,7 +175,7 @@ fn make_readable(path: &Path) -> Result<(), SeedError> {
 }
 
 /// Reads the headers of all RPMs of a directory, ordered by file name; paths are relative to it.
-fn read_packages(seed: &str, directory: &Path) -> Result<Vec<SeedRpm>, SeedError> {
+pub(super) fn read_packages(seed: &str, directory: &Path) -> Result<Vec<Listed>, SeedError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(SeedError::io(directory))? {
         let path = entry.map_err(SeedError::io(directory))?.path();
@@ -115,8 +186,9 @@ fn read_packages(seed: &str, directory: &Path) -> Result<Vec<SeedRpm>, SeedError
     files.sort();
     let packages = files.into_par_iter().map(|path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let file = ::repository::read_rpm(&path).map_err(|error| SeedError::package(seed, &name, error))?;
-        Ok(SeedRpm { metadata: (*file.metadata).clone(), path: PathBuf::from(name), sha256: file.sha256 })
+        let file = ::repository::read_rpm(&path).map_err(|error| SeedError::package(seed, &name, &error))?;
+        let rpm = SeedRpm { metadata: (*file.metadata).clone(), path: PathBuf::from(name), sha256: file.sha256 };
+        Ok(Listed { rpm, size: file.size })
     });
     packages.collect()
 }
@@ -124,6 +196,11 @@ fn read_packages(seed: &str, directory: &Path) -> Result<Vec<SeedRpm>, SeedError
 /// A value as JSON.
 pub(super) fn json<T: Serialize>(seed: &str, value: &T) -> Result<String, SeedError> {
     serde_json::to_string_pretty(value)
+        .map_err(|error| SeedError::Unusable { seed: seed.to_owned(), reason: error.to_string() })
+}
+
+fn compact_json<T: Serialize>(seed: &str, value: &T) -> Result<String, SeedError> {
+    serde_json::to_string(value)
         .map_err(|error| SeedError::Unusable { seed: seed.to_owned(), reason: error.to_string() })
 }
 
@@ -163,20 +240,36 @@ mod tests {
     fn a_seed_is_found_after_it_was_published_and_not_when_it_is_damaged() {
         let cache = tempfile::tempdir().unwrap();
         let store = Store::open("x", cache.path(), "settings").unwrap();
-        assert!(store.find("k").unwrap().is_none());
-        let build = |directory: &Path| {
+        assert!(store.find("k").is_none());
+        let fill = |directory: &Path| {
             let mut builder = rpm::PackageBuilder::new("a", "1", "MIT", "noarch", "a");
             let package = builder.release("1").build().unwrap();
             package.write_file(directory.join("a-1-1.noarch.rpm")).unwrap();
-            Ok(())
+            ::repository::write_repodata(directory).unwrap();
+            read_packages("x", directory)
         };
-        let seed = store.publish("k", build).unwrap();
+        let seed = store.publish("k", is_complete, fill).unwrap();
         assert_eq!(seed.packages[0].metadata.nevra.to_string(), "a-1-1.noarch");
-        assert_eq!(store.find("k").unwrap().unwrap().packages, seed.packages);
+        assert_eq!(store.find("k").unwrap().packages, seed.packages);
         fs::remove_file(&seed.packages[0].path).unwrap();
-        assert!(store.find("k").unwrap().is_none(), "a file is gone");
-        store.publish("k", build).unwrap();
-        assert!(store.find("k").unwrap().is_some(), "a damaged seed is replaced");
+        assert!(!is_complete(&store.find("k").unwrap()), "a file is gone");
+        assert!(is_complete(&store.publish("k", is_complete, fill).unwrap()), "a damaged seed is replaced");
+        let list = seed.directory.join(PACKAGES);
+        fs::write(&list, fs::read_to_string(&list).unwrap().replace("\"a\"", "\"b\"")).unwrap();
+        assert!(store.find("k").is_none(), "its list was changed");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_behind_is_removed_by_the_next() {
+        let cache = tempfile::tempdir().unwrap();
+        let seeds = cache.path().join("seeds");
+        fs::create_dir_all(seeds.join(".new-settings-abc/half")).unwrap();
+        fs::create_dir_all(seeds.join(".new-other-abc/half")).unwrap();
+        let store = Store::open("x", cache.path(), "settings").unwrap();
+        assert!(!seeds.join(".new-settings-abc").exists());
+        assert!(seeds.join(".new-other-abc").exists(), "another seed may be at work there");
+        fs::write(store.resolution_path(), "{\"half").unwrap();
+        assert_eq!(store.resolution::<Vec<u32>>().unwrap(), None, "a damaged resolution is made again");
     }
 
     #[test]

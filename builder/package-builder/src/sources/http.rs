@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One client for all downloads of a run.
-pub(super) struct HttpClient {
+pub(crate) struct HttpClient {
     agent: Agent,
     /// Hosts that could not be reached at all, with the reason: asking them again for each file only costs time.
     unreachable: Mutex<BTreeMap<String, String>>,
@@ -28,18 +28,18 @@ pub(super) struct HttpClient {
 
 /// What is known of the wanted file beforehand.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Its exact size.
-    pub(super) size: Option<u64>,
+    pub(crate) size: Option<u64>,
 }
 
 /// A finished download.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Downloaded {
+pub(crate) struct Downloaded {
     /// Of the whole file.
-    pub(super) checksum: FileChecksum,
+    pub(crate) checksum: FileChecksum,
     /// Part of it was there before; if the checksum is wrong, that part may be to blame.
-    pub(super) resumed: bool,
+    pub(crate) resumed: bool,
 }
 
 /// Why one try failed.
@@ -55,7 +55,7 @@ enum Trouble {
 }
 
 impl HttpClient {
-    pub(super) fn new() -> HttpClient {
+    pub(crate) fn new() -> HttpClient {
         // The host's own certificates, so that a company's or a mirror's authority works as everywhere else.
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
         let agent = Agent::config_builder()
@@ -74,7 +74,7 @@ impl HttpClient {
     }
 
     /// Downloads `url` into `part`, going on from what is there. The error is a lowercase fragment.
-    pub(super) fn download(
+    pub(crate) fn download(
         &self,
         url: &str,
         part: &Path,

@@ -17,13 +17,13 @@ mod crates;
 mod debian;
 mod error;
 mod fetch;
-mod http;
+pub(crate) mod http;
 mod lock;
 mod lookaside;
 mod manifest;
 mod origin;
 #[cfg(test)]
-mod test_server;
+pub(crate) mod test_server;
 
 pub use checksum::{FileChecksum, checksum_of_file};
 pub use error::{Attempt, SourceError};

@@ -65,7 +65,7 @@ pub(super) fn prepare(
     let store = Store::open(name, options.cache, &settings_key)?;
     let recorded: Option<Vec<ResolvedPackage>> = if options.refresh { None } else { store.resolution()? };
     if let Some(packages) = &recorded
-        && let Some(seed) = store.find(&key_of(&settings_key, packages))?
+        && let Some(seed) = store.find(&key_of(&settings_key, packages)).filter(store::is_complete)
     {
         progress(SeedProgress::Ready { packages: seed.packages.len(), cached: true });
         return Ok(seed);
@@ -85,12 +85,15 @@ pub(super) fn prepare(
     let announce = |packages, bytes| progress(SeedProgress::Downloading { packages, bytes });
     let debs = fetcher.download(&packages, options.offline, &announce)?;
     let key = key_of(&settings_key, &packages);
-    let seed = match store.find(&key)? {
+    let seed = match store.find(&key).filter(store::is_complete) {
         Some(seed) => seed,
-        None => store.publish(&key, |directory| {
+        None => store.publish(&key, store::is_complete, |directory| {
             let converter =
                 Converter { seed: name, settings, architecture, packages: &packages, debs: &debs, progress };
-            converter.convert(directory)
+            converter.convert(directory)?;
+            let written = ::repository::write_repodata(directory);
+            written.map_err(|error| SeedError::Unusable { seed: name.to_owned(), reason: error.to_string() })?;
+            store::read_packages(name, directory)
         })?,
     };
     store.record(&packages)?;
@@ -124,7 +127,7 @@ impl Converter<'_> {
             .zip(self.debs.iter().map(PathBuf::as_path))
             .collect();
         let controls = files.par_iter().map(|(name, deb)| {
-            let control = deb::read_control(deb).map_err(|error| SeedError::package(self.seed, *name, error))?;
+            let control = deb::read_control(deb).map_err(|error| SeedError::package(self.seed, *name, &error))?;
             Ok(((*name).to_owned(), control))
         });
         let controls: BTreeMap<String, Paragraph> = controls.collect::<Result<_, SeedError>>()?;
@@ -145,7 +148,7 @@ impl Converter<'_> {
         contents.into_par_iter().try_for_each(|mut content| {
             content.require_sonames(&offered);
             let package = content.name.clone();
-            content.write(directory).map_err(|error| SeedError::package(self.seed, &package, error))?;
+            content.write(directory).map_err(|error| SeedError::package(self.seed, &package, &error))?;
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             (self.progress)(SeedProgress::Converted { package, done, total });
             Ok(())
@@ -181,7 +184,7 @@ impl Converter<'_> {
         for member in &group.members {
             let Some(deb) = files.get(member.as_str()) else { continue };
             let (mut entries, time) =
-                deb::read_files(deb, placement).map_err(|error| SeedError::package(self.seed, member, error))?;
+                deb::read_files(deb, placement).map_err(|error| SeedError::package(self.seed, member, &error))?;
             // What `filesystem` owns is not owned twice, so that modes and kinds cannot disagree.
             entries.retain(|entry| !system.entries.contains_key(&entry.path));
             content.time = content.time.max(time);
