@@ -72,6 +72,13 @@ pub enum SeedError {
 }
 
 impl SeedError {
+    /// Whether the machine or a server failed, so that the same tree may do later or elsewhere; otherwise the
+    /// stage files, or what they name, must be corrected.
+    #[must_use]
+    pub fn is_infrastructure(&self) -> bool {
+        !matches!(self, Self::Settings { .. } | Self::Unusable { .. })
+    }
+
     /// For `map_err`: an I/O error at a place.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();

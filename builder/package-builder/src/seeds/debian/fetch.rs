@@ -6,8 +6,9 @@ use std::time::Duration;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::apt::{AptError, Indexes, PrivateApt};
-use crate::seeds::{DebianSeed, SeedError, sha256_of_file};
+use super::trouble::Trouble;
+use crate::apt::{Indexes, PrivateApt};
+use crate::seeds::{DebianSeed, SeedError, sha256_of_file, store};
 
 /// One package of a resolution.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,24 +27,31 @@ pub(super) struct ResolvedPackage {
 
 /// apt's state for a suite, shared by all seeds of that suite.
 pub(super) struct Fetcher<'a> {
-    seed: &'a str,
+    trouble: Trouble<'a>,
     apt: PrivateApt,
 }
 
 impl<'a> Fetcher<'a> {
-    /// Sets apt up; uses no network.
-    pub(super) fn new(seed: &'a str, settings: &DebianSeed, cache: &Path) -> Result<Self, SeedError> {
+    /// Sets apt up; uses no network. `resolution` is the file that holds the recorded resolution, for errors.
+    pub(super) fn new(
+        seed: &'a str,
+        settings: &'a DebianSeed,
+        cache: &Path,
+        resolution: &'a Path,
+    ) -> Result<Self, SeedError> {
+        let trouble = Trouble { seed, settings, resolution };
+        trouble.check_names()?;
         let directory = cache.join("apt").join(&settings.suite);
         let apt = PrivateApt::new(&directory, Some(&settings.suite), Indexes::Binary);
-        let apt = apt.map_err(|error| failed(seed, "setting apt up", &error))?;
-        Ok(Self { seed, apt })
+        let apt = apt.map_err(|error| trouble.of_apt("setting apt up", &error))?;
+        Ok(Self { trouble, apt })
     }
 
     /// Resolves the closure of the wanted packages. Updates the lists when they are older than a day or
     /// `refresh` is set.
-    pub(super) fn resolve(&self, settings: &DebianSeed, refresh: bool) -> Result<Vec<ResolvedPackage>, SeedError> {
+    pub(super) fn resolve(&self, refresh: bool) -> Result<Vec<ResolvedPackage>, SeedError> {
         let age = if refresh { Duration::ZERO } else { Duration::from_secs(24 * 60 * 60) };
-        self.apt.update(age).map_err(|error| failed(self.seed, "updating the package lists", &error))?;
+        self.update(age)?;
         // apt names no package whose file it has already, so it is shown a folder that has none.
         let nothing = tempfile::tempdir().and_then(|folder| {
             std::fs::create_dir(folder.path().join("partial"))?;
@@ -52,13 +60,14 @@ impl<'a> Fetcher<'a> {
         let nothing = nothing.map_err(|source| SeedError::Io { path: std::env::temp_dir(), source })?;
         let archives = format!("Dir::Cache::archives={}", nothing.path().display());
         let mut arguments = vec!["-o", "Acquire::ForceHash=sha256", "-o", &archives, "-qq", "--print-uris", "install"];
-        arguments.extend(settings.packages.iter().map(String::as_str));
+        arguments.extend(self.trouble.settings.packages.iter().map(String::as_str));
         let output = self.apt.run("apt-get", &arguments, None);
-        let output = output.map_err(|error| failed(self.seed, "resolving the packages", &error))?;
+        let known = || self.apt.run("apt-cache", &["pkgnames"], None).unwrap_or_default();
+        let output = output.map_err(|error| self.trouble.of_resolving(&error, &known))?;
         let mut packages = Vec::new();
         for line in output.lines().filter(|line| line.starts_with('\'')) {
             packages.push(parse_uri_line(line).ok_or_else(|| SeedError::Fetch {
-                seed: self.seed.to_owned(),
+                seed: self.trouble.seed.to_owned(),
                 action: "resolving the packages".to_owned(),
                 output: format!("apt wrote a line that is not understood: {line}"),
                 hint: "report it with the version of apt".to_owned(),
@@ -81,6 +90,8 @@ impl<'a> Fetcher<'a> {
             let size = file.metadata().map(|metadata| metadata.len()).ok();
             size == Some(package.size) && sha256_of_file(&file).ok().as_deref() == Some(package.sha256.as_str())
         };
+        // Seeds of one suite share the downloads; whoever comes second finds what the first has fetched.
+        let _lock = store::lock(&self.apt.directory().join("download.lock"))?;
         let missing: Vec<&ResolvedPackage> = packages.par_iter().filter(|package| !is_there(package)).collect();
         if missing.is_empty() {
             return Ok(packages.iter().map(|package| archives.join(&package.file)).collect());
@@ -88,37 +99,32 @@ impl<'a> Fetcher<'a> {
         if offline {
             let names: Vec<&str> = missing.iter().take(3).map(|package| package.name.as_str()).collect();
             let missing = format!("{} packages are missing: {} …", missing.len(), names.join(", "));
-            return Err(SeedError::Offline { seed: self.seed.to_owned(), missing });
+            return Err(SeedError::Offline { seed: self.trouble.seed.to_owned(), missing });
         }
         announce(missing.len(), missing.iter().map(|package| package.size).sum());
         for package in &missing {
             // A damaged file of the right size would be taken for a finished download.
             let _ = std::fs::remove_file(archives.join(&package.file));
         }
-        self.apt.update(Duration::MAX).map_err(|error| failed(self.seed, "updating the package lists", &error))?;
+        self.update(Duration::MAX)?;
         let wanted: Vec<String> = missing.iter().map(|p| format!("{}={}", p.name, p.version)).collect();
         let mut arguments = vec!["-qq", "download"];
         arguments.extend(wanted.iter().map(String::as_str));
         let output = self.apt.run("apt-get", &arguments, Some(&archives));
-        output.map_err(|error| failed(self.seed, "downloading the packages", &error))?;
+        output.map_err(|error| self.trouble.of_apt("downloading the packages", &error))?;
         if let Some(package) = missing.iter().find(|package| !is_there(package)) {
             return Err(SeedError::Fetch {
-                seed: self.seed.to_owned(),
+                seed: self.trouble.seed.to_owned(),
                 action: format!("checking {}", package.file),
                 output: format!("the file is not the one with sha256 {}", package.sha256),
-                hint: "the archive has changed since the resolution; resolve anew with `--refresh`".to_owned(),
+                hint: self.trouble.resolve_anew(),
             });
         }
         Ok(packages.iter().map(|package| archives.join(&package.file)).collect())
     }
-}
 
-fn failed(seed: &str, action: &str, error: &AptError) -> SeedError {
-    SeedError::Fetch {
-        seed: seed.to_owned(),
-        action: action.to_owned(),
-        output: error.to_string(),
-        hint: "try `apt-get update` on this host; if versions have vanished, resolve anew with `--refresh`".to_owned(),
+    fn update(&self, age: Duration) -> Result<(), SeedError> {
+        self.apt.update(age).map_err(|error| self.trouble.of_updating(&error))
     }
 }
 

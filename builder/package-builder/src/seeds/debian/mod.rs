@@ -14,6 +14,7 @@ mod package;
 mod paths;
 mod selection;
 mod system;
+mod trouble;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +71,8 @@ pub(super) fn prepare(
         progress(SeedProgress::Ready { packages: seed.packages.len(), cached: true });
         return Ok(seed);
     }
-    let fetcher = Fetcher::new(name, settings, options.cache)?;
+    let resolution_path = store.resolution_path();
+    let fetcher = Fetcher::new(name, settings, options.cache, &resolution_path)?;
     let packages = match recorded {
         Some(packages) => packages,
         None if options.offline => {
@@ -79,7 +81,7 @@ pub(super) fn prepare(
         }
         None => {
             progress(SeedProgress::Resolving);
-            fetcher.resolve(settings, options.refresh)?
+            fetcher.resolve(options.refresh)?
         }
     };
     let announce = |packages, bytes| progress(SeedProgress::Downloading { packages, bytes });
