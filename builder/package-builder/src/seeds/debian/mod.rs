@@ -81,7 +81,10 @@ pub(super) fn prepare(
         }
         None => {
             progress(SeedProgress::Resolving);
-            fetcher.resolve(options.refresh)?
+            let packages = fetcher.resolve(options.refresh)?;
+            // Before the long part, so that a run that goes on after this one was killed makes the same.
+            store.record(&packages)?;
+            packages
         }
     };
     let announce = |packages, bytes| progress(SeedProgress::Downloading { packages, bytes });
@@ -98,7 +101,6 @@ pub(super) fn prepare(
             store::read_packages(name, directory)
         })?,
     };
-    store.record(&packages)?;
     progress(SeedProgress::Ready { packages: seed.packages.len(), cached: false });
     Ok(seed)
 }
