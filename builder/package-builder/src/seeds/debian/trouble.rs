@@ -9,6 +9,8 @@ use crate::seeds::{DebianSeed, SeedError, nearest};
 /// Names this alike are offered in place of an unknown one; among tens of thousands many are somewhat alike.
 const ALIKE: f64 = 0.9;
 
+const NETWORK: &str = "look at the network and its proxy: `apt-get update` must work on this host";
+
 /// What errors of one seed are told with.
 pub(super) struct Trouble<'a> {
     pub(super) seed: &'a str,
@@ -36,8 +38,13 @@ impl Trouble<'_> {
         }
     }
 
-    /// Any error of apt.
+    /// Any error of apt but those below.
     pub(super) fn of_apt(&self, action: &str, error: &AptError) -> SeedError {
+        self.told(action, error, &format!("{NETWORK}; {}", self.resolve_anew()))
+    }
+
+    /// `hint` is for errors that apt itself ended with.
+    fn told(&self, action: &str, error: &AptError, hint: &str) -> SeedError {
         let (output, hint) = match error {
             AptError::Missing { program, .. } => {
                 return SeedError::MissingProgram {
@@ -50,19 +57,14 @@ impl Trouble<'_> {
                 };
             }
             AptError::NoArchive { .. } => return self.unusable(format!("{error}; `suite` stands in {}", self.table())),
-            AptError::File { .. } => (error.to_string(), "see that the cache can be written".to_owned()),
+            AptError::File { .. } => (error.to_string(), "see that the cache can be written"),
             AptError::Failed { message, .. } => {
                 let lines: Vec<&str> = message.split("; ").map(|line| line.trim_start_matches("E: ")).collect();
-                (
-                    lines.join("\n  "),
-                    format!(
-                        "look at the network and its proxy: `apt-get update` must work on this host; {}",
-                        self.resolve_anew()
-                    ),
-                )
+                (lines.join("\n  "), hint)
             }
         };
-        SeedError::Fetch { seed: self.seed.to_owned(), action: action.to_owned(), output, hint }
+        let (seed, action) = (self.seed.to_owned(), action.to_owned());
+        SeedError::Fetch { seed, action, output, hint: hint.to_owned() }
     }
 
     /// An error of updating the lists.
@@ -76,12 +78,13 @@ impl Trouble<'_> {
                 self.table()
             ));
         }
-        self.of_apt("updating the package lists", error)
+        self.told("updating the package lists", error, NETWORK)
     }
 
     /// An error of resolving; `known` gives the names of all packages, one a line.
     pub(super) fn of_resolving(&self, error: &AptError, known: &dyn Fn() -> String) -> SeedError {
-        let AptError::Failed { message, .. } = error else { return self.of_apt("resolving the packages", error) };
+        let told = || self.told("resolving the packages", error, "apt's own words say what it lacks");
+        let AptError::Failed { message, .. } = error else { return told() };
         let unknown = quoted_after(message, "Unable to locate package ");
         let virtuals = quoted_after(message, "Package '");
         if !unknown.is_empty() || !virtuals.is_empty() {
@@ -106,7 +109,7 @@ impl Trouble<'_> {
                 self.settings.suite
             ));
         }
-        self.of_apt("resolving the packages", error)
+        told()
     }
 
     /// What to type where the archive has moved on.
