@@ -11,6 +11,7 @@
 //! | build time, build host, cookie | when and where it was built |
 //! | source package id | a digest over the SRPM with its build time |
 //! | rpm version | the tool, not the result |
+//! | expanded spec of an SRPM | holds the paths of the build; the spec itself is among the SRPM's files |
 //! | header region | offsets within the file |
 //! | payload digests and sizes, archive size | follow from the files; differ with time stamps in the archive |
 //! | file times | where nobody clamped them they are the build time; `SOURCE_DATE_EPOCH` fixes the rest |
@@ -32,7 +33,6 @@ use crate::raw_header::RawHeader;
 /// Numbers of tags, from rpm's `rpmtag.h`.
 mod tag {
     pub(super) const HEADER_IMAGE: u32 = 61;
-
     pub(super) const HEADER_IMMUTABLE: u32 = 63;
     pub(super) const BUILD_TIME: u32 = 1006;
     pub(super) const BUILD_HOST: u32 = 1007;
@@ -55,6 +55,7 @@ mod tag {
     pub(super) const PAYLOAD_DIGEST: u32 = 5092;
     pub(super) const PAYLOAD_DIGEST_ALGORITHM: u32 = 5093;
     pub(super) const PAYLOAD_DIGEST_PLAIN: u32 = 5097;
+    pub(super) const EXPANDED_SPEC: u32 = 5099;
     pub(super) const PAYLOAD_SIZE: u32 = 5112;
     pub(super) const PAYLOAD_SIZE_PLAIN: u32 = 5113;
     pub(super) const FILE_MIME_INDEX: u32 = 5115;
@@ -63,7 +64,8 @@ mod tag {
     pub(super) const PAYLOAD_SHA3_256_PLAIN: u32 = 5124;
 }
 
-/// Changes when the rules of this module do, so that identities made by other rules never seem equal.
+/// Changes when the rules of this module do, so that identities made by other rules never seem equal. (Leaving out
+/// one more tag is no such change: the identities of packages that have it change, and no others.)
 const RULES: &[u8] = b"rpm identity 1\n";
 
 /// The identity of the RPM with this main header, in lower-case hexadecimal.
@@ -115,6 +117,7 @@ fn is_left_out(number: u32) -> bool {
             | tag::PAYLOAD_DIGEST
             | tag::PAYLOAD_DIGEST_ALGORITHM
             | tag::PAYLOAD_DIGEST_PLAIN
+            | tag::EXPANDED_SPEC
             | tag::PAYLOAD_SIZE
             | tag::PAYLOAD_SIZE_PLAIN
             | tag::FILE_MIME_INDEX

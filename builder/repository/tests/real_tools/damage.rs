@@ -108,8 +108,10 @@ fn damaged_repodata_is_an_error() {
     }
     assert!(errors > 1000, "{errors}");
 
-    // Cut anywhere, it is an error, and does not go on for ever.
-    for end in (0..primary.len()).step_by(7) {
+    // Cut anywhere before the end of its last element, it is an error, and does not go on for ever.
+    let whole_length = primary.trim_ascii_end().len();
+    assert_eq!(RepositoryIndex::from_repodata((&name, &primary[..whole_length]), None).unwrap().packages.len(), 8);
+    for end in (0..whole_length).step_by(7).chain([whole_length - 1]) {
         assert!(RepositoryIndex::from_repodata((&name, &primary[..end]), None).is_err(), "{end}");
     }
     // A file that is whole but not the one that was meant.

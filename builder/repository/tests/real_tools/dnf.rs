@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use repository::{Change, Generations};
+use repository::{Change, Generations, SeedFile, read_rpm};
 
 use crate::fixtures::{fixtures, has, run};
 
@@ -24,7 +24,11 @@ fn lists_and_installs() {
     let directory = tempfile::tempdir().unwrap();
     let (output, cache) = (directory.path().join("out"), directory.path().join("cache"));
     let generations = Generations::open(&output).unwrap();
-    let generation = generations.publish(&Change { add: fixtures().to_vec(), ..Change::default() }).unwrap();
+    let (lent, add): (Vec<_>, Vec<_>) =
+        fixtures().iter().cloned().partition(|path| path.to_string_lossy().contains("gamma-1.0-1.noarch"));
+    let lent = lent.into_iter().map(|path| SeedFile { sha256: read_rpm(&path).unwrap().sha256, path }).collect();
+    let generation = generations.publish(&Change { add, seeds: Some(lent), ..Change::default() }).unwrap();
+    assert_eq!(generation.packages().iter().filter(|file| file.is_seed).count(), 1);
 
     let mut expected: Vec<_> = generation.packages().iter().map(|file| file.metadata.nevra.clone()).collect();
     expected.sort_by_key(ToString::to_string);

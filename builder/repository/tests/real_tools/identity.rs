@@ -54,8 +54,16 @@ fn a_rebuild_keeps_it() {
     assert_eq!(first, second);
     assert_ne!(first[0], first[1]);
     // The files do differ.
-    let sha256 = |top: &Path| read_rpm(top.join("RPMS/noarch/same-1-1.noarch.rpm")).unwrap().sha256;
-    assert_ne!(sha256(&first_top), sha256(&second_top));
+    for name in ["RPMS/noarch/same-1-1.noarch.rpm", "SRPMS/same-1-1.src.rpm"] {
+        let sha256 = |top: &Path| read_rpm(top.join(name)).unwrap().sha256;
+        assert_ne!(sha256(&first_top), sha256(&second_top), "{name}");
+    }
+    // The SRPM is another as soon as the spec is, even where the RPM is the same.
+    let spec = format!("# A remark.\n{SPEC}");
+    let third = Build { spec: &spec, time: Some(1_600_000_000), ..Build::default() };
+    let third = identities(&directory.path().join("3"), &third);
+    assert_eq!(third[0], first[0]);
+    assert_ne!(third[1], first[1]);
 }
 
 #[test]

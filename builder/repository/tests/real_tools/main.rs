@@ -3,6 +3,7 @@
 //! Where a tool is missing the test says so and passes; with `CI` in the environment it fails.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod agreement;
 mod createrepo;
 mod damage;
 mod dnf;
