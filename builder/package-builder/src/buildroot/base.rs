@@ -8,7 +8,7 @@ use std::time::Duration;
 use sandbox::{Bind, ExecSpec, ExecStatus, Limits, Sandbox, Session, SessionSpec, User};
 use sha2::{Digest as _, Sha256};
 
-use super::{BaseLayer, BaseProgress, BuildrootError, bootstrap};
+use super::{BaseLayer, BaseProgress, Bring, BuildrootError, bootstrap};
 use crate::seeds::SeedRpm;
 
 /// Part of every digest: raised whenever the same packages would become another layer.
@@ -31,6 +31,7 @@ pub async fn prepare_base(
     rpms: &[&SeedRpm],
     cache: &Path,
     sandbox: &dyn Sandbox,
+    bring: Bring<'_>,
     progress: &(dyn Fn(BaseProgress) + Sync),
 ) -> Result<BaseLayer, BuildrootError> {
     let layers = cache.join("layers");
@@ -47,6 +48,7 @@ pub async fn prepare_base(
         progress(BaseProgress::Ready { cached: true });
         return Ok(layer);
     }
+    bring(rpms)?;
     let bootstrap = prepare_bootstrap(rpms, &layers, progress)?;
     let working = temporary(&layers)?;
     install(rpms, &bootstrap, working.path(), sandbox, progress).await?;

@@ -8,7 +8,7 @@ use rpmspec_parser::MacroContext;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::BuildrootError;
+use super::{Bring, BuildrootError};
 use crate::seeds::SeedRpm;
 
 /// Part of every key: raised whenever other files would be taken or in another order.
@@ -28,7 +28,12 @@ struct Kept {
 ///
 /// # Errors
 /// [`BuildrootError`].
-pub fn macro_context(rpms: &[&SeedRpm], cache: &Path, target_cpu: &str) -> Result<MacroContext, BuildrootError> {
+pub fn macro_context(
+    rpms: &[&SeedRpm],
+    cache: &Path,
+    bring: Bring<'_>,
+    target_cpu: &str,
+) -> Result<MacroContext, BuildrootError> {
     let owners: Vec<&SeedRpm> = rpms.iter().copied().filter(|rpm| has_macros(rpm, target_cpu)).collect();
     let directory = cache.join("macros");
     fs::create_dir_all(&directory).map_err(BuildrootError::io(&directory))?;
@@ -37,6 +42,7 @@ pub fn macro_context(rpms: &[&SeedRpm], cache: &Path, target_cpu: &str) -> Resul
     let kept = match known {
         Some(kept) => kept,
         None => {
+            bring(&owners)?;
             let kept = read(&owners, &directory, target_cpu)?;
             let text = serde_json::to_vec(&kept).map_err(|error| BuildrootError::io(&kept_path)(error.into()))?;
             let beside = kept_path.with_extension(format!("new{}", std::process::id()));

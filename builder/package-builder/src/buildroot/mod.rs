@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use sandbox::SandboxError;
 
+use crate::seeds::{SeedError, SeedRpm};
+
 pub use base::{base_digest, prepare_base};
 pub use macro_files::macro_context;
 
@@ -46,6 +48,9 @@ pub enum BaseProgress {
     },
 }
 
+/// Makes sure that RPMs are in the cache and are what they should be; called just before their files are used.
+pub type Bring<'a> = &'a (dyn Fn(&[&SeedRpm]) -> Result<(), SeedError> + Sync);
+
 /// Why a base layer could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildrootError {
@@ -57,6 +62,9 @@ pub enum BuildrootError {
         /// The reason.
         source: std::io::Error,
     },
+    /// An RPM of the set cannot be had.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
     /// An RPM of the set is broken.
     #[error(transparent)]
     Package(#[from] ::repository::RepositoryError),

@@ -19,6 +19,7 @@ use crate::host::{Layout, OutputLock};
 use crate::runner::{
     Events, Planning, RunEnd, RunOptions, blocked_targets, emit_plan, fetch_sources, new_run_id, num_cpus, run_plan,
 };
+use crate::seeds::SeedRpm;
 
 pub(super) fn run(settings: Settings, arguments: &BuildArgs) -> Result<(), CommandError> {
     if arguments.targets.names.is_empty() && !arguments.targets.all {
@@ -147,7 +148,8 @@ async fn base_layer(planning: &Planning, sandbox: &dyn Sandbox, events: &Events)
             ("base layer".to_owned(), doing.to_owned(), Some(total as u64).filter(|total| *total > 0));
         events.emit(EventKind::SeedProgress { name, doing, done: 0, total });
     };
-    let layer = buildroot::prepare_base(&rpms, &planning.settings.cache, sandbox, &progress)
+    let bring = |rpms: &[&SeedRpm]| planning.bring(rpms, events);
+    let layer = buildroot::prepare_base(&rpms, &planning.settings.cache, sandbox, &bring, &progress)
         .await
         .map_err(|error| CommandError::infrastructure(format!("base layer: {error}")))?;
     events.emit(EventKind::BaseReady { digest: layer.digest.clone(), seconds: started.elapsed().as_secs_f64() });

@@ -18,12 +18,13 @@ use tokio::task::JoinSet;
 
 use crate::error::CommandError;
 use crate::host::Layout;
+use crate::seeds::{Seed, SeedRpm};
 
 use super::cause::cause_of;
 use super::events::Events;
 use super::inputs::FetchedSources;
 use super::job::{JobEnd, JobError, JobOrder, JobReport, run_job};
-use super::planning::Planning;
+use super::planning::{Planning, bring};
 use super::prepare::{Prepared, prepare_job};
 use super::state::BuiltPackage;
 
@@ -193,6 +194,8 @@ impl Dispatcher<'_> {
             check: self.options.check,
             timeout: self.options.timeout,
         };
+        let (seeds, sets, bringing) =
+            (prepared.seeds.clone(), Arc::clone(&self.planning.seed_sets), Arc::clone(self.events));
         let (sandbox, events, sender) = (Arc::clone(&self.sandbox), Arc::clone(self.events), sender.clone());
         self.running.spawn(async move {
             let started = Instant::now();
@@ -200,7 +203,10 @@ impl Dispatcher<'_> {
             let on_phase = move |phase: &str| {
                 events.emit(EventKind::JobPhase { package: package.clone(), phase: section(phase) });
             };
-            let outcome = run_job(&order, &sandbox, &on_phase).await;
+            let outcome = match bring_seeds(&seeds, sets, &bringing).await {
+                Ok(()) => run_job(&order, &sandbox, &on_phase).await,
+                Err(error) => Err(error),
+            };
             // The dispatcher only goes away when the run is being stopped; then nobody needs the message.
             let _ = sender.send(Finished { id, prepared, seconds: started.elapsed().as_secs_f64(), outcome });
         });
@@ -263,7 +269,9 @@ impl Dispatcher<'_> {
         let unchanged = before.is_some_and(|built| built.rpms == rpms && self.is_published(built));
         let mut added = Vec::new();
         if !unchanged {
-            let change = self.planning.change(&id.0, &files);
+            let (change, seeds) = self.planning.change(&id.0, &files);
+            let bringing = tokio::task::block_in_place(|| self.planning.bring(&seeds, self.events));
+            bringing.map_err(|error| CommandError::infrastructure(error.to_string()))?;
             let generation = self.planning.generations.publish(&change).map_err(trouble)?;
             added = files.iter().map(|rpm| rpm.metadata.nevra.file_name()).collect();
             self.events.emit(EventKind::Published { generation: generation.number(), added: added.clone() });
@@ -337,6 +345,13 @@ impl Dispatcher<'_> {
     fn nevr(&self, id: &JobId) -> String {
         self.planning.specs.get(&id.0).map(|spec| format!("{}-{}", id.0, spec.package.evr())).unwrap_or_default()
     }
+}
+
+/// Makes sure that the RPMs of seeds are there, which may take a download.
+async fn bring_seeds(rpms: &[SeedRpm], sets: Arc<[Seed]>, events: &Arc<Events>) -> Result<(), JobError> {
+    let (rpms, events) = (rpms.to_vec(), Arc::clone(events));
+    let bringing = tokio::task::spawn_blocking(move || bring(&sets, &rpms.iter().collect::<Vec<_>>(), &events));
+    bringing.await.map_err(|error| JobError::Broken(error.to_string()))?.map_err(JobError::Seed)
 }
 
 /// A phase as rpm's section, where it is one.

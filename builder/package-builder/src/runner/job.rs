@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sandbox::{Bind, ExecSpec, ExecStatus, Limits, Sandbox, SandboxError, Session, SessionSpec, User};
 
 use crate::host::TOPDIR;
+use crate::seeds::SeedError;
 
 use super::conventions::{RPM_FOLDER, environment};
 use super::logs::PhaseLogs;
@@ -73,6 +74,12 @@ pub enum JobError {
     /// The sandbox broke.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// An RPM of a seed cannot be had.
+    #[error(transparent)]
+    Seed(SeedError),
+    /// A task of ours broke off.
+    #[error("preparing the build broke off: {0}")]
+    Broken(String),
     /// A file of ours could not be made.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {

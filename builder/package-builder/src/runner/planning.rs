@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use planner::{
@@ -18,7 +19,7 @@ use crate::cli::TargetArgs;
 use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind};
 use crate::host::{BrokenSpec, Evaluated, HostWorld, Layout, evaluate_tree};
-use crate::seeds::{self, PrepareOptions, SeedProgress, SeedRpm, StageSettings};
+use crate::seeds::{self, PrepareOptions, Seed, SeedError, SeedProgress, SeedRpm, StageSettings};
 
 use super::conventions::{self, KEY_VERSION};
 use super::events::{Events, now_milliseconds};
@@ -31,7 +32,9 @@ pub struct Planning {
     pub settings: Settings,
     /// The stage that is built.
     pub stage: StageSettings,
-    /// The RPMs of all seeds, in the order of [`Universe::seeds`].
+    /// The seeds, in the stage's order.
+    pub seed_sets: Arc<[Seed]>,
+    /// The RPMs of all seeds, in the order of [`Universe::seeds`]; to be used after [`Planning::bring`].
     pub seeds: Vec<SeedRpm>,
     /// Indexes into `seeds`: what the base layer is made of.
     pub base: Vec<usize>,
@@ -75,21 +78,23 @@ impl Planning {
             base: parse_base(stage)?,
             ..Universe::default()
         };
-        let mut rpms = Vec::new();
+        let (mut seed_sets, mut rpms) = (Vec::new(), Vec::new());
         for name in &stage.seeds {
             let seed_settings =
                 stages.seeds.get(name).ok_or_else(|| CommandError::input(format!("no seed `{name}`")))?;
             let seed = prepare_seed(name, seed_settings, &settings, events)?;
-            for rpm in seed.packages {
+            for rpm in &seed.packages {
                 universe.seeds.push(SeedPackage { seed: name.clone(), metadata: rpm.metadata.clone() });
-                rpms.push(rpm);
+                rpms.push(rpm.clone());
             }
+            seed_sets.push(seed);
         }
         let base = base_of(&universe)?;
         let defines = conventions::defines(&settings);
         let started = Instant::now();
         let base_rpms: Vec<_> = base.iter().map(|index| &rpms[*index]).collect();
-        let mut context = buildroot::macro_context(&base_rpms, &settings.cache, &universe.arch)
+        let bring = |rpms: &[&SeedRpm]| bring(&seed_sets, rpms, events);
+        let mut context = buildroot::macro_context(&base_rpms, &settings.cache, &bring, &universe.arch)
             .map_err(|error| CommandError::infrastructure(error.to_string()))?;
         context.defines.extend(defines.iter().cloned());
         let world = HostWorld::new(now_milliseconds() / 1000);
@@ -116,6 +121,7 @@ impl Planning {
         let state = State::load(&layout.state())?;
         Ok(Self {
             stage: stage.clone(),
+            seed_sets: seed_sets.into(),
             seeds: rpms,
             settings,
             base,
@@ -129,6 +135,14 @@ impl Planning {
             inputs,
             defines,
         })
+    }
+
+    /// Makes sure that RPMs of seeds are in the cache and are what they should be.
+    ///
+    /// # Errors
+    /// One cannot be had.
+    pub fn bring(&self, rpms: &[&SeedRpm], events: &Events) -> Result<(), SeedError> {
+        bring(&self.seed_sets, rpms, events)
     }
 
     /// The digest of the base layer, known before it is made.
@@ -211,9 +225,10 @@ impl Planning {
     }
 
     /// What to publish when a source package has given these RPMs: they replace its earlier ones, and seeds add what
-    /// clients need besides the tree's packages, so that a repository is always enough to install from.
+    /// clients need besides the tree's packages, so that a repository is always enough to install from. The second
+    /// value is the RPMs of these seeds that are not published yet, to be brought before.
     #[must_use]
-    pub fn change(&self, package: &str, rpms: &[RpmFile]) -> Change {
+    pub fn change(&self, package: &str, rpms: &[RpmFile]) -> (Change, Vec<&SeedRpm>) {
         let others = self.published.iter().flat_map(Generation::built).filter(|rpm| rpm.source_package() != package);
         let built = rpms.iter().filter(|rpm| rpm.is_built());
         let published = others.chain(built).map(|rpm| PackageMetadata::clone(&rpm.metadata)).collect();
@@ -224,12 +239,16 @@ impl Planning {
             prefer: self.universe.prefer.clone(),
             ..Universe::default()
         };
-        let seeds = planner::companions(&universe).into_iter().map(|place| &self.seeds[place]);
-        Change {
+        let seeds: Vec<_> = planner::companions(&universe).into_iter().map(|place| &self.seeds[place]).collect();
+        let files = seeds.iter().map(|rpm| SeedFile { path: rpm.path.clone(), sha256: rpm.sha256.clone() });
+        let change = Change {
             add: rpms.iter().map(|rpm| rpm.path.clone()).collect(),
             remove: BTreeSet::from([package.to_owned()]),
-            seeds: Some(seeds.map(|rpm| SeedFile { path: rpm.path.clone(), sha256: rpm.sha256.clone() }).collect()),
-        }
+            seeds: Some(files.collect()),
+        };
+        let published: BTreeSet<_> =
+            self.published.iter().flat_map(Generation::packages).map(|rpm| &rpm.sha256).collect();
+        (change, seeds.into_iter().filter(|rpm| !published.contains(&rpm.sha256)).collect())
     }
 
     /// The published file of a package.
@@ -317,25 +336,34 @@ fn base_of(universe: &Universe) -> Result<Vec<usize>, CommandError> {
     Ok(ids.into_iter().filter_map(seed).collect())
 }
 
+/// Makes sure that RPMs of seeds are in the cache and are what they should be, and tells how that goes on.
+pub(super) fn bring(sets: &[Seed], rpms: &[&SeedRpm], events: &Events) -> Result<(), SeedError> {
+    sets.iter().try_for_each(|seed| seed.ensure(rpms, &|progress| emit_progress(&seed.name, &progress, events)))
+}
+
+fn emit_progress(name: &str, progress: &SeedProgress, events: &Events) {
+    let (doing, done, total) = match progress {
+        SeedProgress::Resolving => ("resolving", 0, None),
+        SeedProgress::Downloading { packages, .. } => ("downloading", 0, Some(*packages as u64)),
+        SeedProgress::Converted { done, total, .. } => ("converting", *done as u64, Some(*total as u64)),
+        SeedProgress::Ready { .. } => return,
+    };
+    events.emit(EventKind::SeedProgress { name: name.to_owned(), doing: doing.to_owned(), done, total });
+}
+
 fn prepare_seed(
     name: &str,
     seed: &seeds::SeedSettings,
     settings: &Settings,
     events: &Events,
-) -> Result<seeds::Seed, CommandError> {
+) -> Result<Seed, CommandError> {
     let started = Instant::now();
     let options = PrepareOptions { cache: &settings.cache, offline: settings.offline, refresh: false };
-    let progress = |progress: SeedProgress| {
-        let (doing, done, total) = match progress {
-            SeedProgress::Resolving => ("resolving", 0, None),
-            SeedProgress::Downloading { packages, .. } => ("downloading", 0, Some(packages as u64)),
-            SeedProgress::Converted { done, total, .. } => ("converting", done as u64, Some(total as u64)),
-            SeedProgress::Ready { .. } => return,
-        };
-        events.emit(EventKind::SeedProgress { name: name.to_owned(), doing: doing.to_owned(), done, total });
-    };
-    let seed = seeds::prepare(name, seed, options, &progress)
-        .map_err(|error| CommandError::infrastructure(error.to_string()))?;
+    let progress = |progress: SeedProgress| emit_progress(name, &progress, events);
+    let seed = seeds::prepare(name, seed, options, &progress).map_err(|error| {
+        let kind = if error.is_infrastructure() { ErrorKind::Infrastructure } else { ErrorKind::Input };
+        CommandError::new(kind, error.to_string())
+    })?;
     events.emit(EventKind::SeedPrepared {
         name: name.to_owned(),
         packages: seed.packages.len(),

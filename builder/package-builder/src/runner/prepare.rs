@@ -7,6 +7,7 @@ use planner::{Index, KeyInputs, KnownBuild, PackageId, key};
 
 use super::conventions::KEY_VERSION;
 use super::planning::Planning;
+use crate::seeds::SeedRpm;
 
 /// A job that is ready to start.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Prepared {
     pub(super) known: KnownBuild,
     /// RPMs to install over the base layer, by file name.
     pub(super) install: Vec<PathBuf>,
+    /// Those of them that are of seeds.
+    pub(super) seeds: Vec<SeedRpm>,
 }
 
 /// Solves a job's install set with what is published now, and computes its key.
@@ -29,12 +32,13 @@ pub(super) fn prepare_job(planning: &Planning, package: &str) -> Result<Prepared
         .map_err(|explanation| explanation.to_string())?;
     let identities = planning.identities();
     let mut build_root = BTreeMap::new();
-    let mut install = Vec::new();
+    let (mut install, mut seeds) = (Vec::new(), Vec::new());
     for id in ids {
         let (nevra, path) = match id {
             PackageId::Seed(index) if planning.base.contains(&index) => (&planning.seeds[index].metadata.nevra, None),
             PackageId::Seed(index) => {
                 let rpm = &planning.seeds[index];
+                seeds.push(rpm.clone());
                 (&rpm.metadata.nevra, Some(rpm.path.clone()))
             }
             PackageId::Published(index) => {
@@ -64,5 +68,5 @@ pub(super) fn prepare_job(planning: &Planning, package: &str) -> Result<Prepared
         tool_key_version: KEY_VERSION,
         extra: &BTreeMap::new(),
     });
-    Ok(Prepared { known: KnownBuild { key, inputs, build_root, base_layer }, install })
+    Ok(Prepared { known: KnownBuild { key, inputs, build_root, base_layer }, install, seeds })
 }
