@@ -32,7 +32,7 @@ pub struct Planning {
     pub settings: Settings,
     /// The stage that is built.
     pub stage: StageSettings,
-    /// The seeds, in the stage's order.
+    /// The seeds, in the stage's order, without their packages: those are in `seeds`.
     pub seed_sets: Arc<[Seed]>,
     /// The RPMs of all seeds, in the order of [`Universe::seeds`]; to be used after [`Planning::bring`].
     pub seeds: Vec<SeedRpm>,
@@ -82,10 +82,10 @@ impl Planning {
         for name in &stage.seeds {
             let seed_settings =
                 stages.seeds.get(name).ok_or_else(|| CommandError::input(format!("no seed `{name}`")))?;
-            let seed = prepare_seed(name, seed_settings, &settings, events)?;
-            for rpm in &seed.packages {
+            let mut seed = prepare_seed(name, seed_settings, &settings, events)?;
+            for rpm in std::mem::take(&mut seed.packages) {
                 universe.seeds.push(SeedPackage { seed: name.clone(), metadata: rpm.metadata.clone() });
-                rpms.push(rpm.clone());
+                rpms.push(rpm);
             }
             seed_sets.push(seed);
         }
