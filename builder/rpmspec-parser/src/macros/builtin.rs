@@ -155,7 +155,7 @@ impl Engine<'_> {
             Action::Echo => self.world.echo(argument),
             Action::Error => self.fail(frame, argument),
             Action::Exists => {
-                let exists = self.world.exists(Path::new(argument));
+                let exists = !argument.is_empty() && self.world.exists(Path::new(argument));
                 self.append(frame, if exists { "1" } else { "0" });
             }
             Action::Expand => {

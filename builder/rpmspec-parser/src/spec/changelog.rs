@@ -19,11 +19,11 @@ impl Evaluator<'_, '_> {
         let mut lines: Vec<(String, crate::Place)> = Vec::new();
         let next =
             self.read_lines(Strip::COMMENTS, |this| lines.push((this.reader.line.clone(), this.reader.place())))?;
-        if self.has_changelog {
+        // A changelog without a single entry does not count.
+        if !self.source.changelog.is_empty() {
             self.fail(Diagnostic::error("second %changelog").at(&place))?;
             return Ok(next);
         }
-        self.has_changelog = true;
         let mut entries: Vec<(usize, usize)> = Vec::new();
         for (at, (line, _)) in lines.iter().enumerate() {
             if line.starts_with('*') {

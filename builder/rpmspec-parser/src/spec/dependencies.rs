@@ -40,6 +40,12 @@ impl Dependencies {
         self.0.entry(relation).or_default().entry(entry).or_insert(place);
     }
 
+    /// Whether a trigger of the same kind is fired by some of the same packages.
+    fn fires_already(&self, entry: &Entry) -> bool {
+        let same = |known: &Entry| known.flags & !SENSE == entry.flags & !SENSE;
+        self.of(Relation::Triggers).any(|(known, _)| same(known) && known.capability().overlaps(&entry.capability()))
+    }
+
     fn of(&self, relation: Relation) -> impl Iterator<Item = (&Entry, &Option<Place>)> {
         self.0.get(&relation).into_iter().flatten()
     }
@@ -182,6 +188,11 @@ impl Evaluator<'_, '_> {
                     None => return Ok(()),
                 },
             };
+            if relation == Relation::Triggers && target.fires_already(&entry) {
+                let message = "Trigger fired by the same package is already defined in spec file";
+                self.record(Diagnostic::error(message).at(&place));
+                return Ok(());
+            }
             target.add(relation, entry, Some(place));
         }
         let is_trigger =
@@ -267,7 +278,7 @@ impl Evaluator<'_, '_> {
             }
             let mut flags = tag_flags | leaf.sense;
             if name.starts_with("rpmlib(") {
-                if relation != Relation::Requires && relation != Relation::BuildRequires {
+                if relation == Relation::Provides {
                     return Err(error_at(place, "invalid dependency".to_owned()));
                 }
                 flags |= Qualifier::Rpmlib.bit();

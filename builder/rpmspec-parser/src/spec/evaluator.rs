@@ -34,6 +34,7 @@ pub(super) struct Draft {
     /// Tags seen more than once, as rpm calls them, and where they were seen last.
     pub repeated: BTreeMap<&'static str, Place>,
     pub has_description: bool,
+    pub has_build_arch: bool,
 }
 
 /// The state of one evaluation.
@@ -54,8 +55,8 @@ pub(super) struct Evaluator<'input, 'world> {
     pub lua_tables_are_stale: bool,
     /// Whether `BuildArch` has taken effect: the second reading.
     pub second_pass: bool,
-    /// Whether a `%changelog` has been read.
-    pub has_changelog: bool,
+    /// `%{buildroot}` as it was before the spec.
+    pub install_root: String,
     /// Texts of packages that are no UTF-8.
     pub misencoded: Vec<Misencoded>,
     pub diagnostics: Vec<Diagnostic>,
@@ -80,7 +81,7 @@ pub(super) fn evaluate(text: &str, context: &PreparedContext, world: &dyn World,
         patch_numbers: Numbering::default(),
         lua_tables_are_stale: true,
         second_pass: false,
-        has_changelog: false,
+        install_root: String::new(),
         misencoded: Vec::new(),
         diagnostics: Vec::new(),
         seen: BTreeSet::new(),
@@ -159,8 +160,8 @@ impl Evaluator<'_, '_> {
         self.define("_docdir", "%{_defaultdocdir}");
         self.define("_licensedir", "%{_defaultlicensedir}");
         self.lua_tables_are_stale = true;
-        self.has_changelog = false;
         self.misencoded.clear();
+        self.install_root = self.expand("%{?buildroot}");
     }
 
     /// Reads the whole spec; twice where it has a `BuildArch`, as rpm does.

@@ -5,6 +5,7 @@ use super::evaluator::{Draft, Evaluator, Step};
 use super::qualifier::Qualifier;
 use super::reader::{Strip, is_space};
 use super::sections::{Part, part_of};
+use super::sources::tidy_path;
 use super::tags::{FoundTag, Kind, Parentheses, Relation, find_tag, nearest_tag};
 use crate::Diagnostic;
 
@@ -207,6 +208,14 @@ impl Evaluator<'_, '_> {
             Kind::BuildArch => {
                 let archs: Vec<String> =
                     field.split(is_space).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+                let repeated =
+                    self.drafts.get_mut(index).map(|draft| std::mem::replace(&mut draft.has_build_arch, true));
+                if repeated == Some(true) && index == 0 {
+                    return error(format!("Duplicate BuildArch entry: {line}"));
+                }
+                if repeated == Some(true) {
+                    self.note_repeated(index, "Arch", |_| true);
+                }
                 if index == 0 {
                     self.source.build_archs = archs;
                 } else if archs.iter().all(|arch| arch == "noarch") {
@@ -249,7 +258,8 @@ impl Evaluator<'_, '_> {
 
     /// What rpm does behind the main package's tags.
     fn finish_main_preamble(&mut self) -> Step<()> {
-        let root = self.expand("%{buildroot}");
+        // Whatever the spec makes of it, it is what it was before, with the package's tags in it.
+        let root = tidy_path(&self.expand(&self.install_root.clone()));
         self.define("buildroot", &root);
         let place = self.reader.place();
         if root.is_empty() {

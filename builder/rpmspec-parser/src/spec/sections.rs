@@ -150,7 +150,8 @@ impl Evaluator<'_, '_> {
 
     /// `%sepolicy`, which rpm reads and no longer uses.
     pub(super) fn read_policies(&mut self) -> Step<Part> {
-        self.read_lines(Strip::COMMENTS, |_| {})
+        self.section_package("n:")?;
+        self.read_lines(Strip::BOTH, |_| {})
     }
 
     /// `%build`, `%install` and the like.

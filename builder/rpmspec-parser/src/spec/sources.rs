@@ -121,7 +121,7 @@ impl Evaluator<'_, '_> {
 }
 
 /// Takes doubled and trailing slashes out of a path, as rpm does.
-fn tidy_path(path: &str) -> String {
+pub(super) fn tidy_path(path: &str) -> String {
     let mut tidy = String::with_capacity(path.len());
     for letter in path.chars() {
         if letter != '/' || !tidy.ends_with('/') || tidy.ends_with(":/") {

@@ -271,11 +271,12 @@ impl Engine<'_> {
     fn answer_of_world(&self, lua: &Lua, arguments: &Arguments<'_>) -> Answer {
         Ok(match arguments.function {
             "access" => {
-                if self.world.exists(Path::new(&arguments.text(0)?)) {
+                let path = arguments.text(0)?;
+                if !path.is_empty() && self.world.exists(Path::new(&path)) {
                     vec![Value::Number(0.0)]
                 } else {
                     // rpm takes the result of access(2), -1, for the number of an error.
-                    let words = format!("{}: Unknown error -1", arguments.text(0)?);
+                    let words = format!("{path}: Unknown error -1");
                     vec![Value::Nil, Value::String(lua.create_string(words)?), Value::Number(-1.0)]
                 }
             }
