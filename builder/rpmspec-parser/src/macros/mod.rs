@@ -53,6 +53,7 @@ pub struct PreparedContext {
     target_cpu: String,
     target_os: String,
     diagnostics: Vec<Diagnostic>,
+    lua: Arc<lua::Pool>,
 }
 
 impl PreparedContext {
@@ -67,6 +68,7 @@ impl PreparedContext {
             target_cpu: macros.machine_cpu,
             target_os: macros.machine_os,
             diagnostics: macros.engine.log.into_inner(),
+            lua: Arc::default(),
         }
     }
 
@@ -84,6 +86,7 @@ impl PreparedContext {
             target_cpu: macros.machine_cpu,
             target_os: macros.machine_os,
             diagnostics: macros.engine.log.into_inner(),
+            lua: Arc::clone(&self.lua),
         }
     }
 }
@@ -109,17 +112,17 @@ impl<'world> Macros<'world> {
     /// Starts with a context that is read already.
     #[must_use]
     pub fn prepared(context: &PreparedContext, world: &'world dyn World) -> Self {
-        let engine = Self::engine(world, context.table.clone(), Arc::clone(&context.rpmrc));
+        let engine = Self::engine(world, context.table.clone(), Arc::clone(&context.rpmrc), Arc::clone(&context.lua));
         engine.log.borrow_mut().extend(context.diagnostics.iter().cloned());
         Self { engine, machine_cpu: context.target_cpu.clone(), machine_os: context.target_os.clone() }
     }
 
-    fn engine(world: &'world dyn World, table: MacroTable, rpmrc: Arc<Rpmrc>) -> Engine<'world> {
+    fn engine(world: &'world dyn World, table: MacroTable, rpmrc: Arc<Rpmrc>, pool: Arc<lua::Pool>) -> Engine<'world> {
         Engine {
             world,
             table: RefCell::new(table),
             rpmrc,
-            lua: lua::LuaState::default(),
+            lua: lua::LuaState::of(pool),
             log: RefCell::default(),
             place: RefCell::default(),
             chain: RefCell::default(),
@@ -137,7 +140,7 @@ impl<'world> Macros<'world> {
         for definition in builtin::definitions() {
             table.push(definition);
         }
-        let engine = Self::engine(world, table, Arc::new(rpmrc));
+        let engine = Self::engine(world, table, Arc::new(rpmrc), Arc::default());
         for (_, line, words) in &engine.rpmrc.problems {
             let place = Place { file: "rpmrc".into(), line: *line, column: 1 };
             engine.log.borrow_mut().push(Diagnostic::error(words).at(&place));

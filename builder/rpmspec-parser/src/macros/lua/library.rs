@@ -259,7 +259,7 @@ impl Engine<'_> {
             }
             _ => {
                 let length = arguments.integer(0).and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
-                if !self.lua.budget.take(pattern::cost(length, &arguments.bytes(1)?)) {
+                if !self.lua.budget(pattern::cost(length, &arguments.bytes(1)?)) {
                     return Err("lua script takes too long".into());
                 }
                 Value::Nil

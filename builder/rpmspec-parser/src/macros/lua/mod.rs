@@ -6,20 +6,20 @@
 mod base64;
 mod library;
 mod pattern;
+mod pool;
 mod time;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use mlua::chunk::ChunkMode;
-use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, VmState};
+use mlua::{Function, LuaString, MultiValue};
 
 use super::engine::{Engine, Frame};
 use super::expression::Value;
-use super::limits;
 use super::options::read_options;
 use crate::diagnostic::Severity;
+pub(super) use pool::Pool;
+use pool::State;
 
 /// What rpm gives every script: its options and its arguments.
 const PARAMETERS: &str = "local opt, arg = ...;";
@@ -27,14 +27,14 @@ const PARAMETERS: &str = "local opt, arg = ...;";
 /// The Lua side of an engine, made when it is first needed.
 #[derive(Default)]
 pub(super) struct LuaState {
-    state: OnceCell<(Lua, Table)>,
+    pool: Arc<Pool>,
+    state: OnceCell<State>,
     /// The bridge is connected: a script is running.
     connected: Cell<bool>,
     /// What scripts printed, of each script that is running.
     prints: RefCell<Vec<Vec<u8>>>,
     /// Global tables to set, by name.
     globals: RefCell<Vec<(String, Global)>>,
-    budget: Arc<LuaBudget>,
 }
 
 /// A global table that the spec layer provides.
@@ -43,29 +43,11 @@ enum Global {
     Numbers(Vec<i64>),
 }
 
-/// Instructions left.
-#[derive(Debug)]
-struct LuaBudget {
-    left: AtomicU64,
-    exhausted: AtomicBool,
-}
-
-impl Default for LuaBudget {
-    fn default() -> Self {
-        Self { left: AtomicU64::new(limits::LUA_INSTRUCTIONS), exhausted: AtomicBool::new(false) }
-    }
-}
-
-impl LuaBudget {
-    /// Takes some; once they are used up, nothing runs any more.
-    fn take(&self, cost: u64) -> bool {
-        // One thread at a time runs a state, so nothing changes between the two.
-        let left = self.left.load(Ordering::Relaxed).checked_sub(cost);
-        self.left.store(left.unwrap_or(0), Ordering::Relaxed);
-        if left.is_none() {
-            self.exhausted.store(true, Ordering::Relaxed);
+impl Drop for LuaState {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.take() {
+            self.pool.put(state);
         }
-        left.is_some()
     }
 }
 
@@ -80,52 +62,35 @@ impl LuaState {
         self.globals.borrow_mut().push((name.to_owned(), Global::Numbers(values)));
     }
 
-    /// The state and its bridge, ready to run: global tables are as they were last set.
-    fn get(&self, engine: &Engine<'_>) -> mlua::Result<&(Lua, Table)> {
+    /// A Lua side that shares its states with others of the same context.
+    pub(super) fn of(pool: Arc<Pool>) -> Self {
+        let mut state = Self::default();
+        state.pool = pool;
+        state
+    }
+
+    /// Takes some of what scripts may take.
+    fn budget(&self, cost: u64) -> bool {
+        self.state.get().is_none_or(|state| state.budget.take(cost))
+    }
+
+    /// The state, ready to run: global tables are as they were last set.
+    fn get(&self, engine: &Engine<'_>) -> mlua::Result<&State> {
         let state = match self.state.get() {
             Some(state) => state,
             None => {
-                let made = self.create(&engine.config_directory())?;
-                self.state.get_or_init(|| made)
+                let state = self.pool.take(engine.config_directory())?;
+                self.state.get_or_init(|| state)
             }
         };
         for (name, global) in self.globals.borrow_mut().drain(..) {
             let table = match global {
-                Global::Texts(texts) => state.0.create_sequence_from(texts)?,
-                Global::Numbers(numbers) => state.0.create_sequence_from(numbers)?,
+                Global::Texts(texts) => state.lua.create_sequence_from(texts)?,
+                Global::Numbers(numbers) => state.lua.create_sequence_from(numbers)?,
             };
-            state.0.globals().set(name, table)?;
+            state.lua.globals().set(name, table)?;
         }
         Ok(state)
-    }
-
-    fn create(&self, config_directory: &str) -> mlua::Result<(Lua, Table)> {
-        let libraries = StdLib::COROUTINE | StdLib::MATH | StdLib::STRING | StdLib::TABLE | StdLib::UTF8;
-        let lua = Lua::new_with(libraries, LuaOptions::default())?;
-        lua.set_memory_limit(limits::LUA_MEMORY)?;
-        let bridge = lua.create_table()?;
-        bridge.set("config_directory", config_directory)?;
-        let budget = Arc::clone(&self.budget);
-        bridge.set("exhausted", lua.create_function(move |_, ()| Ok(budget.exhausted.load(Ordering::Relaxed)))?)?;
-        let budget = Arc::clone(&self.budget);
-        bridge.set(
-            "collected",
-            lua.create_function(move |lua, ()| {
-                budget.take(u64::try_from(lua.used_memory() / limits::LUA_COPY).unwrap_or(u64::MAX));
-                Ok(())
-            })?,
-        )?;
-        lua.load(include_str!("prelude.lua")).set_name("=rpm").set_mode(ChunkMode::Text).call::<()>(&bridge)?;
-        let budget = Arc::clone(&self.budget);
-        let triggers = HookTriggers::new().every_nth_instruction(limits::LUA_INTERVAL);
-        lua.set_global_hook(triggers, move |_, _| {
-            if budget.take(u64::from(limits::LUA_INTERVAL)) {
-                Ok(VmState::Continue)
-            } else {
-                Err(mlua::Error::runtime("lua script takes too long"))
-            }
-        })?;
-        Ok((lua, bridge))
     }
 }
 
@@ -150,10 +115,9 @@ impl Engine<'_> {
         }
         let outer = (self.lua_depth.replace(frame.depth), self.lua_level.replace(frame.level));
         self.lua.prints.borrow_mut().push(Vec::new());
-        let outcome = self.connected(|lua, bridge| {
-            let chunk =
-                lua.load(format!("{PARAMETERS}{script}")).set_name(name).set_mode(ChunkMode::Text).into_function();
-            let chunk = match chunk {
+        let outcome = self.connected(|state| {
+            let State { lua, bridge, .. } = state;
+            let chunk = match state.compile(name, format!("{PARAMETERS}{script}")) {
                 Ok(chunk) => chunk,
                 Err(error) => return Ok(Err(format!("invalid syntax in lua script: {}", words_of(&error)))),
             };
@@ -180,20 +144,15 @@ impl Engine<'_> {
 
     /// What Lua says about a script's syntax.
     pub(super) fn lua_syntax_error(&self, script: &str, name: &str) -> Option<String> {
-        let (lua, _) = self.lua.get(self).ok()?;
-        let chunk = lua.load(format!("{PARAMETERS}{script}")).set_name(name).set_mode(ChunkMode::Text);
-        chunk.into_function().err().map(|error| words_of(&error))
+        let state = self.lua.get(self).ok()?;
+        state.compile(name, format!("{PARAMETERS}{script}")).err().map(|error| words_of(&error))
     }
 
     /// `lua:function(…)` in an expression. `None` after an error, which is in the log.
     pub(super) fn call_lua(&self, function: &str, arguments: &[Value]) -> Option<String> {
-        let outcome = self.connected(|lua, bridge| {
-            let chunk = lua
-                .load(format!("return ({function})(...)"))
-                .set_name(function)
-                .set_mode(ChunkMode::Text)
-                .into_function();
-            let chunk = match chunk {
+        let outcome = self.connected(|state| {
+            let State { lua, bridge, .. } = state;
+            let chunk = match state.compile(function, format!("return ({function})(...)")) {
                 Ok(chunk) => chunk,
                 Err(error) => return Ok((false, words_of(&error))),
             };
@@ -219,18 +178,19 @@ impl Engine<'_> {
     }
 
     /// Runs something in Lua with the bridge connected to this engine.
-    fn connected<R>(&self, action: impl FnOnce(&Lua, &Table) -> mlua::Result<R>) -> mlua::Result<R> {
-        let (lua, bridge) = self.lua.get(self)?;
+    fn connected<R>(&self, action: impl FnOnce(&State) -> mlua::Result<R>) -> mlua::Result<R> {
+        let state = self.lua.get(self)?;
         if self.lua.connected.get() {
-            return action(lua, bridge);
+            return action(state);
         }
+        let State { lua, bridge, .. } = state;
         lua.scope(|scope| {
             let call = scope.create_function(|lua, (name, arguments): (LuaString, MultiValue)| {
                 self.answer(lua, &name.to_string_lossy(), &arguments)
             })?;
             bridge.raw_set("call", call)?;
             self.lua.connected.set(true);
-            let result = action(lua, bridge);
+            let result = action(state);
             self.lua.connected.set(false);
             result
         })

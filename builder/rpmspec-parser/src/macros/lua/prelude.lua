@@ -5,7 +5,8 @@ local error, tostring, tonumber, type, select, rawequal = error, tostring, tonum
 local pcall, xpcall, setmetatable, load, next, ipairs = pcall, xpcall, setmetatable, load, next, ipairs
 local concat, pack, unpack, move, sort = table.concat, table.pack, table.unpack, table.move, table.sort
 local rep, find, sub, gsub, gmatch = string.rep, string.find, string.sub, string.gsub, string.gmatch
-local resume, close, yield_status = coroutine.resume, coroutine.close, coroutine.status
+local resume, close = coroutine.resume, coroutine.close
+local rawset, getmetatable, seed = rawset, getmetatable, math.randomseed
 
 -- Errors name the line that called the exported function, as those of C functions do.
 local function finish(ok, ...)
@@ -611,4 +612,54 @@ end
 
 function bridge.invoke(chunk, ...)
     return text_result(pcall(chunk, ...))
+end
+
+-- What the host calls between two specs: everything a script can reach is as it was, or an error says that it is not.
+
+local streams = { io.stdin, io.stdout, io.stderr }
+local kept = {}
+
+local function keep(object)
+    if kept[object] then
+        return
+    end
+    local content = {}
+    kept[object] = { content = content, metatable = getmetatable(object) }
+    for key, value in next, object do
+        content[key] = value
+        if type(value) == "table" then
+            keep(value)
+        end
+    end
+    if type(getmetatable(object)) == "table" then
+        keep(getmetatable(object))
+    end
+end
+
+keep(_G)
+keep(getmetatable(""))
+keep(version)
+keep(file)
+seed(0)
+
+function bridge.reset()
+    hooks = {}
+    seed(0)
+    for _, object in ipairs(streams) do
+        contents[object] = { text = "", at = 1 }
+    end
+    for object, was in next, kept do
+        local content = was.content
+        for key in next, object do
+            if content[key] == nil then
+                rawset(object, key, nil)
+            end
+        end
+        for key, value in next, content do
+            rawset(object, key, value)
+        end
+        if not rawequal(getmetatable(object), was.metatable) then
+            setmetatable(object, was.metatable)
+        end
+    end
 end
