@@ -69,6 +69,33 @@ pub(crate) async fn a_killed_program_leaves_nothing(sandbox: &dyn Sandbox, place
     Ok(())
 }
 
+pub(crate) async fn a_container_that_dies_is_started_again(sandbox: &dyn Sandbox, place: &Place) -> CheckResult {
+    if sandbox.name() != "docker" {
+        return Ok(());
+    }
+    let name = format!("mortal-{}", std::process::id());
+    let scratch = place.directory();
+    let spec = sandbox::SessionSpec { name: name.clone(), ..place.spec(scratch.path()) };
+    let session = sandbox.start(spec).await.map_err(|error| format!("starting: {error}"))?;
+    let running = super::place::Running { session, scratch };
+    running.output(script("echo kept > /home/kept")).await?;
+    let kill = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let filter = format!("name=package-builder-{name}-");
+        let list = Command::new("docker").args(["ps", "--quiet", "--filter", &filter]).output().ok()?;
+        let id = String::from_utf8(list.stdout).ok()?;
+        Command::new("docker").args(["kill", id.trim()]).output().ok()
+    };
+    let (ended, killed) = tokio::join!(running.run(script("sleep 30")), kill);
+    if !killed.is_some_and(|output| output.status.success()) {
+        return running.end().await; // Without the engine's own command nobody kills the container.
+    }
+    let reason = ended.err().unwrap_or_default();
+    holds(&format!("a command whose container was killed: {reason:?}"), reason.contains("the container has ended"))?;
+    same("the session goes on with its files", running.output(script("cat /home/kept")).await?.as_str(), "kept\n")?;
+    running.end().await
+}
+
 /// What the program that is to be killed does: says when the session's command runs, and waits.
 pub(crate) async fn hold(sandbox: &dyn Sandbox, line: &str, layer: PathBuf, scratch: PathBuf) -> CheckResult {
     struct Out;

@@ -49,6 +49,7 @@ checks![
     isolation::nothing_is_left,
     endings::a_command_given_up_is_ended,
     endings::a_killed_program_leaves_nothing,
+    endings::a_container_that_dies_is_started_again,
     endings::a_full_disk_is_a_clean_error,
 ];
 
