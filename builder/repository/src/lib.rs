@@ -7,6 +7,7 @@
 //! - [`unpack()`]: payloads into a directory, for bootstrap roots.
 
 mod error;
+mod files;
 mod generation;
 mod header;
 pub mod identity;

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rayon::prelude::*;
 
 use crate::error::{At, RepositoryError};
+use crate::files::{Directory, link_or_copy, names_in, sync_directories, sync_directory};
 use crate::generation::{Entries, Entry, Generation, Loaded, read_entry};
 use crate::header::{Checksum, RpmFile};
 use crate::repodata::{Repomd, write};
@@ -24,7 +25,8 @@ pub struct Change {
     /// itself here, so that subpackages it no longer makes do not stay.
     pub remove: BTreeSet<String>,
     /// The RPMs of seeds that packages of the tree need once installed, in place of those that are
-    /// published; `None` leaves these as they are.
+    /// published; `None` leaves these as they are. What the tree has built takes the place of what a seed
+    /// lends under the same NEVRA, here or before.
     pub seeds: Option<Vec<SeedFile>>,
 }
 
@@ -90,7 +92,11 @@ impl Generations {
         let entries = merge(old, change, &added)?;
         if let Some(previous) = &previous
             && previous.entries.len() == entries.len()
-            && previous.entries.iter().zip(&entries).all(|(old, new)| old.1.file.sha256 == new.1.file.sha256)
+            && previous
+                .entries
+                .iter()
+                .zip(&entries)
+                .all(|(old, new)| (old.0, &old.1.file.sha256) == (new.0, &new.1.file.sha256))
         {
             return Ok(previous.generation.clone());
         }
@@ -104,7 +110,8 @@ impl Generations {
         fs::rename(&next.0, &directory).at("rename", &next.0)?;
         sync_directory(&self.generations)?;
         self.switch(number)?;
-        fs::remove_file(&marker).at("remove", &marker)?;
+        // It is published: a marker that stays is cleared away by the next publish, and means nothing until then.
+        let _ = fs::remove_file(&marker);
 
         let generation = Generation::new(number, directory, &entries);
         *self.state() = Some(Arc::new(Loaded { generation: generation.clone(), entries, repomd }));
@@ -175,13 +182,21 @@ impl Generations {
 
     /// Takes up what `repo` points at, if that is not what is in memory.
     fn reload(&self) -> Result<Option<Arc<Loaded>>, RepositoryError> {
-        let pointed_at = self.pointed_at()?;
+        let mut pointed_at = self.pointed_at()?;
         let mut state = self.state();
-        if state.as_ref().map(|loaded| loaded.generation.number()) != pointed_at {
-            *state = match pointed_at {
-                None => None,
-                Some(number) => Some(Arc::new(Loaded::read(number, self.generations.join(number.to_string()))?)),
+        while state.as_ref().map(|loaded| loaded.generation.number()) != pointed_at {
+            let Some(number) = pointed_at else {
+                *state = None;
+                break;
             };
+            let read = Loaded::read(number, self.generations.join(number.to_string()));
+            // Without the lock, another process may publish and collect what is being read here.
+            pointed_at = self.pointed_at()?;
+            match read {
+                Ok(loaded) => *state = Some(Arc::new(loaded)),
+                Err(error) if pointed_at == Some(number) => return Err(error),
+                Err(_) => {}
+            }
         }
         Ok(state.clone())
     }
@@ -257,24 +272,6 @@ fn write_repodata(
     Ok(repomd)
 }
 
-/// A directory that is removed unless it was renamed.
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // A failure leaves a hidden directory that the next open removes.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn names_in(directory: &Path) -> Result<Vec<String>, RepositoryError> {
-    let entries = fs::read_dir(directory).at("list", directory)?;
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    let mut names = names.collect::<io::Result<Vec<_>>>().at("list", directory)?;
-    names.sort_unstable();
-    Ok(names)
-}
-
 /// An RPM to add: where it came from, and where it was linked to.
 struct Added {
     given: PathBuf,
@@ -293,6 +290,10 @@ fn collect(next: &Path, change: &Change, old: Option<&Entries>) -> Result<Vec<Ad
     let files: Vec<_> = files.chain(seeds.map(|seed| (&seed.path, Some(&seed.sha256)))).collect();
     let added = files.into_par_iter().enumerate().map(|(index, (given, seed))| {
         let linked = incoming.join(index.to_string());
+        // Opening anything else might never return.
+        if !fs::metadata(given).at("examine", given)?.is_file() {
+            return Err(RepositoryError::bad_rpm(given, "it is no regular file"));
+        }
         link_or_copy(given, &linked)?;
         File::open(&linked).and_then(|file| file.sync_all()).at("sync", &linked)?;
         // Errors should name the file as it was given.
@@ -354,7 +355,13 @@ fn merge(previous: Option<&Entries>, change: &Change, added: &[Added]) -> Result
         entries.insert(location.clone(), addition.entry.clone());
         given.insert(location, addition);
     }
+    let built: BTreeSet<_> = entries.values().filter(|entry| entry.file.is_built()).map(nevra).collect();
+    entries.retain(|_, entry| !entry.file.is_seed || !built.contains(&nevra(entry)));
     Ok(entries)
+}
+
+fn nevra(entry: &Arc<Entry>) -> String {
+    entry.file.metadata.nevra.to_string()
 }
 
 /// Puts every RPM of the next generation into its place.
@@ -381,34 +388,4 @@ fn place(next: &Path, previous: Option<&Loaded>, entries: &Entries, added: &[Add
     })?;
     let incoming = next.join("incoming");
     fs::remove_dir_all(&incoming).at("remove", &incoming)
-}
-
-/// A second name for a file, or a copy where there can be none (another file system, too many links).
-fn link_or_copy(from: &Path, to: &Path) -> Result<(), RepositoryError> {
-    match fs::hard_link(from, to) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error).at("link", from),
-        Err(_) => {}
-    }
-    let mut input = File::open(from).at("open", from)?;
-    let mut output = File::create_new(to).at("make", to)?;
-    io::copy(&mut input, &mut output).at("copy", from)?;
-    // Repodata tells the time of the file, which must not depend on how it came here.
-    let modified = input.metadata().and_then(|status| status.modified()).at("examine", from)?;
-    output.set_modified(modified).and_then(|()| output.sync_all()).at("write", to)
-}
-
-/// Syncs a directory and those below it; files have been synced when they were written.
-fn sync_directories(directory: &Path) -> Result<(), RepositoryError> {
-    for entry in fs::read_dir(directory).at("list", directory)? {
-        let entry = entry.at("list", directory)?;
-        if entry.file_type().at("examine", &entry.path())?.is_dir() {
-            sync_directories(&entry.path())?;
-        }
-    }
-    sync_directory(directory)
-}
-
-fn sync_directory(directory: &Path) -> Result<(), RepositoryError> {
-    File::open(directory).and_then(|file| file.sync_all()).at("sync", directory)
 }

@@ -11,5 +11,6 @@ mod fixtures;
 mod generations;
 mod identity;
 mod kill;
+mod leftovers;
 mod readers;
 mod unpack;
