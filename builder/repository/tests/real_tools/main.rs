@@ -12,5 +12,6 @@ mod generations;
 mod identity;
 mod kill;
 mod leftovers;
+mod properties;
 mod readers;
 mod unpack;
