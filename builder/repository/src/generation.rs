@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use crate::error::{At, RepositoryError};
 use crate::header::{self, Checksum, RpmFile};
+use crate::repodata::chunks::Chunk;
 use crate::repodata::write::Fragments;
 use crate::repodata::{Repomd, RepositoryIndex};
 
@@ -133,6 +134,8 @@ pub(crate) struct Loaded {
     pub(crate) generation: Generation,
     pub(crate) entries: Entries,
     pub(crate) repomd: Repomd,
+    /// What its repodata was put together from; nothing where it was read from disk.
+    pub(crate) chunks: Vec<Arc<Chunk>>,
 }
 
 impl Loaded {
@@ -155,6 +158,6 @@ impl Loaded {
             Ok((package.location, Arc::new(entry)))
         });
         let entries = entries.collect::<Result<Entries, RepositoryError>>()?;
-        Ok(Self { generation: Generation::new(number, directory, &entries), entries, repomd })
+        Ok(Self { generation: Generation::new(number, directory, &entries), entries, repomd, chunks: Vec::new() })
     }
 }

@@ -13,6 +13,7 @@ use crate::error::{At, RepositoryError};
 use crate::files::{Directory, link_or_copy, names_in, sync_directories, sync_directory};
 use crate::generation::{Entries, Entry, Generation, Loaded, read_entry};
 use crate::header::{Checksum, RpmFile};
+use crate::repodata::chunks::Chunk;
 use crate::repodata::{Repomd, write};
 
 /// What is to differ in the next generation.
@@ -101,7 +102,7 @@ impl Generations {
             return Ok(previous.generation.clone());
         }
         place(&next.0, previous.as_deref(), &entries, &added)?;
-        let repomd = write_repodata(&next.0, number, previous.as_deref(), &entries)?;
+        let (repomd, chunks) = write_repodata(&next.0, number, previous.as_deref(), &entries)?;
         sync_directories(&next.0)?;
 
         let directory = self.generations.join(number.to_string());
@@ -114,7 +115,7 @@ impl Generations {
         let _ = fs::remove_file(&marker);
 
         let generation = Generation::new(number, directory, &entries);
-        *self.state() = Some(Arc::new(Loaded { generation: generation.clone(), entries, repomd }));
+        *self.state() = Some(Arc::new(Loaded { generation: generation.clone(), entries, repomd, chunks }));
         Ok(generation)
     }
 
@@ -258,18 +259,19 @@ fn write_repodata(
     number: u64,
     previous: Option<&Loaded>,
     entries: &Entries,
-) -> Result<Repomd, RepositoryError> {
+) -> Result<(Repomd, Vec<Arc<Chunk>>), RepositoryError> {
     let fragments: Vec<_> = entries.values().map(|entry| entry.fragments.clone()).collect();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let repomd = write::write(next, &fragments, number, now)?;
-    let Some(previous) = previous else { return Ok(repomd) };
+    let known = previous.map_or(&[][..], |previous| &previous.chunks);
+    let (repomd, chunks) = write::write(next, &fragments, known, number, now)?;
+    let Some(previous) = previous else { return Ok((repomd, chunks)) };
     for record in previous.repomd.records.values() {
         let to = next.join(&record.location);
         if !to.exists() {
             link_or_copy(&previous.generation.directory().join(&record.location), &to)?;
         }
     }
-    Ok(repomd)
+    Ok((repomd, chunks))
 }
 
 /// An RPM to add: where it came from, and where it was linked to.

@@ -33,7 +33,7 @@ pub fn write_repodata(directory: impl AsRef<Path>) -> Result<usize, RepositoryEr
 
     let temporary = tempfile::Builder::new().prefix(".repodata-").tempdir_in(directory).at("write below", directory)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    write::write(temporary.path(), &fragments, now, now)?;
+    write::write(temporary.path(), &fragments, &[], now, now)?;
     let (new, old) = (temporary.path().join("repodata"), directory.join("repodata"));
     if old.exists() {
         // Both names stay valid at every moment; the old one goes with the temporary directory.

@@ -1,5 +1,6 @@
 //! Repository metadata: `repomd.xml`, primary, filelists and other, read and written.
 
+pub(crate) mod chunks;
 mod directory;
 mod read;
 mod repomd;

@@ -3,25 +3,26 @@
 //! Every package's part of the three files is made once and kept; a repository's files are these parts
 //! one after the other.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use rayon::prelude::*;
 use rpmrepo_metadata::{
     Checksum, FilelistsXml, MetadataError, OtherXml, Package, PackageOptions, PackageSource, PrimaryXml, utils,
 };
 use sha2::{Digest, Sha256};
 
+use super::chunks::{self, Chunk};
 use super::repomd::{Repomd, RepomdRecord};
 use crate::error::{At, RepositoryError};
 use crate::header::{ReadRpm, hex};
 
 /// One package's parts of primary, filelists and other.
 pub(crate) struct Fragments {
+    /// Each begins with a new line.
     parts: [Vec<u8>; 3],
+    ends_chunk: bool,
 }
 
 /// The three files: type, root element, the attributes of the root element.
@@ -47,30 +48,50 @@ impl Fragments {
         };
         let parts = || -> Result<[Vec<u8>; 3], MetadataError> {
             let package = Package::from_package_metadata(&rpm.header, source, PackageOptions::default())?;
-            let mut primary = PrimaryXml::new_writer(utils::create_xml_writer(Vec::new()));
+            let mut primary = PrimaryXml::new_writer(utils::create_xml_writer(b"\n".to_vec()));
             primary.write_package(&package)?;
-            let mut filelists = FilelistsXml::new_writer(utils::create_xml_writer(Vec::new()));
+            let mut filelists = FilelistsXml::new_writer(utils::create_xml_writer(b"\n".to_vec()));
             filelists.write_package(&package)?;
-            let mut other = OtherXml::new_writer(utils::create_xml_writer(Vec::new()));
+            let mut other = OtherXml::new_writer(utils::create_xml_writer(b"\n".to_vec()));
             other.write_package(&package)?;
             Ok([primary.into_inner(), filelists.into_inner(), other.into_inner()])
         };
         let parts = parts().map_err(|error| RepositoryError::bad_rpm(&rpm.file.path, &error))?;
-        Ok(Self { parts })
+        // One in 32 ends a chunk.
+        let ends_chunk = matches!(rpm.file.sha256.as_bytes(), [b'0', b'0'..=b'7', ..]);
+        Ok(Self { parts, ends_chunk })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_parts(parts: [Vec<u8>; 3], ends_chunk: bool) -> Self {
+        Self { parts, ends_chunk }
+    }
+
+    /// The part of primary (0), filelists (1) or other (2).
+    pub(crate) fn part(&self, index: usize) -> &[u8] {
+        &self.parts[index]
+    }
+
+    /// Whether the package after this one begins a new [`Chunk`].
+    pub(crate) fn ends_chunk(&self) -> bool {
+        self.ends_chunk
     }
 }
 
-/// Writes the three files and `repomd.xml` into the new directory `root/repodata`, and syncs them.
+/// Writes the three files and `repomd.xml` into the new directory `root/repodata`, and syncs them. Gives what is
+/// needed to write the next with less effort, as `previous` was.
 pub(crate) fn write(
     root: &Path,
     packages: &[Arc<Fragments>],
+    previous: &[Arc<Chunk>],
     revision: u64,
     timestamp: u64,
-) -> Result<Repomd, RepositoryError> {
+) -> Result<(Repomd, Vec<Arc<Chunk>>), RepositoryError> {
     let directory = root.join("repodata");
     std::fs::create_dir(&directory).at("make", &directory)?;
+    let chunks = chunks::chunks(packages, previous).at("compress", &directory)?;
     let records = (0..FILES.len()).into_par_iter().map(|index| {
-        let (compressed, mut record) = compose(index, packages).at("compress", &directory)?;
+        let (compressed, mut record) = compose(index, packages, &chunks).at("compress", &directory)?;
         record.timestamp = timestamp;
         write_synced(&root.join(&record.location), &compressed)?;
         Ok((FILES[index].0.to_owned(), record))
@@ -78,60 +99,34 @@ pub(crate) fn write(
     let records = records.collect::<Result<_, RepositoryError>>()?;
     let repomd = Repomd { revision: revision.to_string(), records };
     write_synced(&directory.join("repomd.xml"), repomd.to_xml().as_bytes())?;
-    Ok(repomd)
+    Ok((repomd, chunks))
 }
 
 /// One of the three files, compressed, and its record.
-fn compose(index: usize, packages: &[Arc<Fragments>]) -> io::Result<(Vec<u8>, RepomdRecord)> {
+fn compose(index: usize, packages: &[Arc<Fragments>], chunks: &[Arc<Chunk>]) -> io::Result<(Vec<u8>, RepomdRecord)> {
     let (kind, element, attributes) = FILES[index];
-    let mut output = Hashing {
-        hash: Sha256::new(),
-        size: 0,
-        // createrepo_c writes the same level; `GzBuilder` would put a time into the file.
-        inner: GzEncoder::new(Vec::new(), Compression::default()),
-    };
-    write!(
-        output,
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{element} {attributes} packages=\"{}\">",
-        packages.len()
-    )?;
-    for package in packages {
-        output.write_all(b"\n")?;
-        output.write_all(&package.parts[index])?;
+    let count = packages.len();
+    let before = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{element} {attributes} packages=\"{count}\">");
+    let after = format!("\n</{element}>\n");
+    let compressed = chunks::gzip(index, before.as_bytes(), chunks, after.as_bytes())?;
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    let parts = packages.iter().map(|package| package.part(index));
+    for text in [before.as_bytes()].into_iter().chain(parts).chain([after.as_bytes()]) {
+        hash.update(text);
+        size += text.len() as u64;
     }
-    write!(output, "\n</{element}>\n")?;
-    let compressed = output.inner.finish()?;
     let checksum = hex(&Sha256::digest(&compressed));
     let record = RepomdRecord {
         location: format!("repodata/{checksum}-{kind}.xml.gz"),
         checksum_type: "sha256".to_owned(),
         checksum,
-        open_checksum: Some(hex(&output.hash.finalize())),
+        open_checksum: Some(hex(&hash.finalize())),
         size: Some(compressed.len() as u64),
-        open_size: Some(output.size),
+        open_size: Some(size),
         timestamp: 0,
     };
     Ok((compressed, record))
-}
-
-/// A writer that hashes and counts what goes through it.
-struct Hashing<W> {
-    hash: Sha256,
-    size: u64,
-    inner: W,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hash.update(&bytes[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 /// Writes a new file whose bytes are on the disk when this returns.
