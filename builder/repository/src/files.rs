@@ -2,7 +2,9 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{AtFlags, CWD};
 use rustix::io::Errno;
@@ -44,18 +46,41 @@ pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<(), RepositoryError
     output.set_modified(modified).and_then(|()| output.sync_all()).at("write", to)
 }
 
-/// Syncs a directory and those below it; files have been synced when they were written.
-pub(crate) fn sync_directories(directory: &Path) -> Result<(), RepositoryError> {
+/// Syncs files, and a directory with all directories below it.
+///
+/// Many at a time: the file system writes its journal once for all that wait for it, and each write costs the same.
+pub(crate) fn sync_all(directory: &Path, mut paths: Vec<PathBuf>) -> Result<(), RepositoryError> {
+    directories_below(directory, &mut paths)?;
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), RepositoryError> {
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            sync(path)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..paths.len().min(MOST_AT_A_TIME)).map(|_| scope.spawn(work)).collect();
+        // All are waited for, whatever comes first.
+        let results = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        results.fold(Ok(()), Result::and)
+    })
+}
+
+/// So many threads wait for the disk at the same time.
+const MOST_AT_A_TIME: usize = 16;
+
+fn directories_below(directory: &Path, directories: &mut Vec<PathBuf>) -> Result<(), RepositoryError> {
     for entry in fs::read_dir(directory).at("list", directory)? {
         let entry = entry.at("list", directory)?;
         if entry.file_type().at("examine", &entry.path())?.is_dir() {
-            sync_directories(&entry.path())?;
+            directories_below(&entry.path(), directories)?;
         }
     }
-    sync_directory(directory)
+    directories.push(directory.to_owned());
+    Ok(())
 }
 
-/// Syncs what a directory lists.
-pub(crate) fn sync_directory(directory: &Path) -> Result<(), RepositoryError> {
-    File::open(directory).and_then(|file| file.sync_all()).at("sync", directory)
+/// What a file holds, or what a directory lists, is on the disk when this returns.
+pub(crate) fn sync(path: &Path) -> Result<(), RepositoryError> {
+    File::open(path).and_then(|file| file.sync_all()).at("sync", path)
 }

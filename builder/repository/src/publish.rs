@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rayon::prelude::*;
 
 use crate::error::{At, RepositoryError};
-use crate::files::{Directory, link_or_copy, names_in, sync_directories, sync_directory};
+use crate::files::{Directory, link_or_copy, names_in, sync, sync_all};
 use crate::generation::{Entries, Entry, Generation, Loaded, read_entry};
 use crate::header::{Checksum, RpmFile};
 use crate::repodata::chunks::Chunk;
@@ -103,13 +103,15 @@ impl Generations {
         }
         place(&next.0, previous.as_deref(), &entries, &added)?;
         let (repomd, chunks) = write_repodata(&next.0, number, previous.as_deref(), &entries)?;
-        sync_directories(&next.0)?;
+        let new = added.iter().map(|addition| next.0.join(addition.entry.file.location()));
+        let new = new.filter(|path| path.exists()).chain(write::files(&next.0, &repomd));
+        sync_all(&next.0, new.collect())?;
 
         let directory = self.generations.join(number.to_string());
         let marker = self.generations.join(format!(".publishing-{number}"));
-        write::write_synced(&marker, b"")?;
+        File::create_new(&marker).at("make", &marker)?;
         fs::rename(&next.0, &directory).at("rename", &next.0)?;
-        sync_directory(&self.generations)?;
+        sync(&self.generations)?;
         self.switch(number)?;
         // It is published: a marker that stays is cleared away by the next publish, and means nothing until then.
         let _ = fs::remove_file(&marker);
@@ -248,7 +250,7 @@ impl Generations {
         std::os::unix::fs::symlink(format!("generations/{number}"), &next).at("make", &next)?;
         let link = self.output.join("repo");
         fs::rename(&next, &link).at("switch", &link)?;
-        sync_directory(&self.output)
+        sync(&self.output)
     }
 }
 
@@ -297,7 +299,6 @@ fn collect(next: &Path, change: &Change, old: Option<&Entries>) -> Result<Vec<Ad
             return Err(RepositoryError::bad_rpm(given, "it is no regular file"));
         }
         link_or_copy(given, &linked)?;
-        File::open(&linked).and_then(|file| file.sync_all()).at("sync", &linked)?;
         // Errors should name the file as it was given.
         let entry = read_entry(&linked, Checksum::Compute, seed.is_some()).map_err(|error| match error {
             RepositoryError::BadRpm { reason, .. } => RepositoryError::bad_rpm(given, &reason),

@@ -10,6 +10,7 @@ use rustix::fs::{CWD, RenameFlags};
 
 use super::write::{self, Fragments};
 use crate::error::{At, RepositoryError};
+use crate::files::{sync, sync_all};
 use crate::generation::files_below;
 use crate::header::{self, Checksum};
 
@@ -33,7 +34,8 @@ pub fn write_repodata(directory: impl AsRef<Path>) -> Result<usize, RepositoryEr
 
     let temporary = tempfile::Builder::new().prefix(".repodata-").tempdir_in(directory).at("write below", directory)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    write::write(temporary.path(), &fragments, &[], now, now)?;
+    let (repomd, _) = write::write(temporary.path(), &fragments, &[], now, now)?;
+    sync_all(temporary.path(), write::files(temporary.path(), &repomd))?;
     let (new, old) = (temporary.path().join("repodata"), directory.join("repodata"));
     if old.exists() {
         // Both names stay valid at every moment; the old one goes with the temporary directory.
@@ -41,7 +43,7 @@ pub fn write_repodata(directory: impl AsRef<Path>) -> Result<usize, RepositoryEr
     } else {
         fs::rename(&new, &old).at("switch", &old)?;
     }
-    fs::File::open(directory).and_then(|handle| handle.sync_all()).at("sync", directory)?;
+    sync(directory)?;
     Ok(files.len())
 }
 

@@ -4,7 +4,7 @@
 //! one after the other.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -78,7 +78,7 @@ impl Fragments {
     }
 }
 
-/// Writes the three files and `repomd.xml` into the new directory `root/repodata`, and syncs them. Gives what is
+/// Writes the three files and `repomd.xml` into the new directory `root/repodata`; the caller syncs them. Gives what is
 /// needed to write the next with less effort, as `previous` was.
 pub(crate) fn write(
     root: &Path,
@@ -93,12 +93,12 @@ pub(crate) fn write(
     let records = (0..FILES.len()).into_par_iter().map(|index| {
         let (compressed, mut record) = compose(index, packages, &chunks).at("compress", &directory)?;
         record.timestamp = timestamp;
-        write_synced(&root.join(&record.location), &compressed)?;
+        write_new(&root.join(&record.location), &compressed)?;
         Ok((FILES[index].0.to_owned(), record))
     });
     let records = records.collect::<Result<_, RepositoryError>>()?;
     let repomd = Repomd { revision: revision.to_string(), records };
-    write_synced(&directory.join("repomd.xml"), repomd.to_xml().as_bytes())?;
+    write_new(&directory.join("repomd.xml"), repomd.to_xml().as_bytes())?;
     Ok((repomd, chunks))
 }
 
@@ -129,9 +129,13 @@ fn compose(index: usize, packages: &[Arc<Fragments>], chunks: &[Arc<Chunk>]) -> 
     Ok((compressed, record))
 }
 
-/// Writes a new file whose bytes are on the disk when this returns.
-pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), RepositoryError> {
+/// What [`write`] wrote.
+pub(crate) fn files(root: &Path, repomd: &Repomd) -> Vec<PathBuf> {
+    let locations = repomd.records.values().map(|record| record.location.as_str());
+    locations.chain(["repodata/repomd.xml"]).map(|location| root.join(location)).collect()
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), RepositoryError> {
     let mut file = std::fs::File::create_new(path).at("make", path)?;
-    file.write_all(bytes).at("write", path)?;
-    file.sync_all().at("sync", path)
+    file.write_all(bytes).at("write", path)
 }
