@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use sandbox::Sandbox;
+use sandbox::docker::DockerSandbox;
+
 use crate::cli::CleanArgs;
 use crate::config::Settings;
 use crate::error::{CommandError, IoContext};
@@ -30,6 +33,9 @@ pub(super) fn run(settings: &Settings, arguments: &CleanArgs) -> Result<(), Comm
         folders.extend(runs);
     }
     if arguments.cache {
+        if !arguments.dry_run {
+            forget_images(&settings.cache)?;
+        }
         folders.push(settings.cache.clone());
     }
     let verb = if arguments.dry_run { "would remove" } else { "removed" };
@@ -47,6 +53,21 @@ pub(super) fn run(settings: &Settings, arguments: &CleanArgs) -> Result<(), Comm
         }
     }
     Ok(())
+}
+
+/// Takes the images that a Docker Engine has of the cache's layers away, where there is an engine.
+fn forget_images(cache: &Path) -> Result<(), CommandError> {
+    let docker = DockerSandbox::new();
+    let layers: Vec<_> = children(&cache.join("layers"))?.into_iter().filter(|path| path.is_dir()).collect();
+    super::build::runtime()?.block_on(async {
+        if layers.is_empty() || docker.check().await.is_err() {
+            return Ok(());
+        }
+        for layer in &layers {
+            docker.forget(layer).await.map_err(|error| CommandError::infrastructure(error.to_string()))?;
+        }
+        Ok(())
+    })
 }
 
 /// The folders below a folder in the order of their names; none where it is not there.
