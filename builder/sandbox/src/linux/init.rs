@@ -166,6 +166,10 @@ fn send(mut report: &io::PipeWriter, answer: &Report) {
 
 /// Sets up and does what the order says.
 fn act(order: &Order, report: &io::PipeWriter) -> Result<Report, Failure> {
+    if matches!(order.action, Action::Clean) {
+        root::remove_writes(order)?;
+        return Ok(Report::Done);
+    }
     let merged = root::mount_overlay(order)?;
     match &order.action {
         Action::CopyOut { guest, host } => {
@@ -176,7 +180,7 @@ fn act(order: &Order, report: &io::PipeWriter) -> Result<Report, Failure> {
             copy::copy_in(&merged, files, guest, order.identity.is_single())?;
             Ok(Report::Done)
         }
-        Action::Probe => {
+        Action::Probe | Action::Clean => {
             enter(order, &merged)?;
             Ok(Report::Done)
         }

@@ -54,6 +54,19 @@ impl LinuxSandbox {
         Self { trial: Some(directory.to_owned()) }
     }
 
+    /// Removes what a session has written that was never ended, because its program was killed; `scratch` is
+    /// its scratch directory. After that the caller can remove the directory, as after a session's end.
+    ///
+    /// # Errors
+    /// Something could not be removed.
+    pub async fn remove_leftover(&self, scratch: &Path) -> Result<(), SandboxError> {
+        init::require()?;
+        let (layer, limits) = (scratch.to_owned(), crate::Limits::default());
+        let scratch = scratch.to_owned();
+        let spec = SessionSpec { name: "leftover".into(), layer, scratch, binds: Vec::new(), limits };
+        Box::new(LinuxSession::new(spec, Identity::detect())).end().await
+    }
+
     /// Makes a session of an empty layer and does everything but running a command.
     async fn try_out(&self) -> Result<(), SandboxError> {
         let parent = self.trial.clone().unwrap_or_else(std::env::temp_dir);

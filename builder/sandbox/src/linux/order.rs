@@ -65,6 +65,8 @@ impl From<ExecSpec> for Command {
 pub(super) enum Action {
     /// Set everything up and go away: tells whether it works here.
     Probe,
+    /// Remove all the session has written, for a user who may not remove files of its other users.
+    Clean,
     /// Run a command.
     Run(Command),
     /// Copy the directory `guest` into the directory `host`.

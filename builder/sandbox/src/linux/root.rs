@@ -61,6 +61,20 @@ pub(super) fn mount_overlay(order: &Order) -> Result<PathBuf, Failure> {
     Err(Errno::INVAL).during(|| overlay_action(order))
 }
 
+/// Removes all that was written in the session.
+pub(super) fn remove_writes(order: &Order) -> Result<(), Failure> {
+    for name in ["upper", "work"] {
+        let path = in_scratch(order, name);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).during(|| format!("removing {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// What failed when the overlay could not be mounted.
 fn overlay_action(order: &Order) -> String {
     format!("mounting an overlay of {} in {}", order.layer.display(), order.scratch.display())

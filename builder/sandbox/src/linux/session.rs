@@ -29,6 +29,9 @@ const CHUNK: usize = 64 * 1024;
 /// How long a killed sandbox may take to be gone, before this is called an error.
 const END_TIME: Duration = Duration::from_secs(60);
 
+/// How long removing what a dropped session has written may take.
+const CLEAN_TIME: Duration = Duration::from_secs(20);
+
 /// A session: a scratch directory with what was written, and control groups.
 #[derive(Debug)]
 pub(super) struct LinuxSession {
@@ -40,6 +43,8 @@ pub(super) struct LinuxSession {
     groups: ControlGroups,
     /// Held while a sandbox process runs: there is one upper directory.
     turn: Arc<Mutex<()>>,
+    /// Whether what was written was removed, which is the caller's business where the caller can.
+    clean: bool,
 }
 
 /// A sandbox process, and the turn it has. If a caller goes away in the middle, the process kills all it
@@ -76,7 +81,7 @@ impl LinuxSession {
     /// A session in a prepared scratch directory.
     pub(super) fn new(spec: SessionSpec, identity: Identity) -> Self {
         let groups = ControlGroups::create(&spec.limits);
-        Self { spec, identity, groups, turn: Arc::default() }
+        Self { spec, identity, groups, turn: Arc::default(), clean: false }
     }
 
     /// Has an action done that is not a command.
@@ -210,6 +215,27 @@ impl Session for LinuxSession {
         // What a caller left running may still be ending.
         drop(Arc::clone(&self.turn).lock_owned().await);
         self.groups.remove();
+        if self.identity.needs_user_namespace() && !std::mem::replace(&mut self.clean, true) {
+            self.carry_out(Action::Clean).await?;
+        }
         Ok(())
+    }
+}
+
+impl Drop for LinuxSession {
+    fn drop(&mut self) {
+        if self.clean || !self.identity.needs_user_namespace() {
+            return;
+        }
+        // The runtime may be on its way down, so this has its own.
+        let session = &*self;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+                runtime.block_on(async {
+                    tokio::time::timeout(CLEAN_TIME, session.carry_out(Action::Clean)).await.ok()?.ok()
+                })
+            });
+        });
     }
 }

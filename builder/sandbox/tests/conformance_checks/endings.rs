@@ -54,6 +54,8 @@ pub(crate) async fn a_killed_program_leaves_nothing(sandbox: &dyn Sandbox, place
     }
     // The next run's check removes what is left on disk and in the engine.
     sandbox.check().await.map_err(|error| format!("the next run's check: {error}"))?;
+    let cleared = sandbox::linux::LinuxSandbox::new().remove_leftover(scratch.path()).await;
+    cleared.map_err(|error| format!("removing its files: {error}"))?;
     let mark = format!("package-builder-{}-", holder.id());
     let groups = find(Path::new("/sys/fs/cgroup"), &mark, 6);
     holds(&format!("control groups are left: {groups:?}"), groups.is_empty())?;
@@ -66,7 +68,7 @@ pub(crate) async fn a_killed_program_leaves_nothing(sandbox: &dyn Sandbox, place
         let owned = format!("-{}-", holder.id());
         holds("a container is left", !names.lines().any(|name| name.contains("-held-") && name.contains(&owned)))?;
     }
-    Ok(())
+    scratch.close().map_err(|error| format!("its scratch directory cannot be removed: {error}"))
 }
 
 pub(crate) async fn a_container_that_dies_is_started_again(sandbox: &dyn Sandbox, place: &Place) -> CheckResult {

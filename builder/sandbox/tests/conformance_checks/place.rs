@@ -125,7 +125,6 @@ impl Running {
     /// Ends the session.
     pub(crate) async fn end(self) -> Result<(), String> {
         self.session.end().await.map_err(|error| format!("ending: {error}"))?;
-        drop(self.scratch);
-        Ok(())
+        self.scratch.close().map_err(|error| format!("the scratch directory cannot be removed: {error}"))
     }
 }
