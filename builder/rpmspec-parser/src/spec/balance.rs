@@ -17,6 +17,9 @@ impl Balance {
 
     /// Takes one more line into account. Brackets count once a macro has opened one of their kind.
     pub(super) fn add(&mut self, line: &str) {
+        if self.is_complete() && !line.bytes().any(|byte| matches!(byte, b'%' | b'\\')) {
+            return;
+        }
         let mut bytes = line.bytes().peekable();
         while let Some(byte) = bytes.next() {
             match byte {

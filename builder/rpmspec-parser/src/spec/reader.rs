@@ -97,8 +97,7 @@ impl Reader {
 
     /// The place of a word of the line at hand, where the spec has it literally; else the line's.
     pub(super) fn place_of(&self, word: &str) -> Place {
-        let found = if word.is_empty() { None } else { self.raw.find(word) };
-        found.map_or_else(|| self.place(), |at| self.place_at(at))
+        find(&self.raw, word).map_or_else(|| self.place(), |at| self.place_at(at))
     }
 
     /// The place of an offset in the lines at hand.
@@ -116,8 +115,8 @@ impl Reader {
         self.branches.last().is_none_or(|branch| branch.reading)
     }
 
-    /// Takes one line from the innermost file; `None` at the end of all.
-    fn next_raw_line(&mut self) -> Option<String> {
+    /// Adds a line of the innermost file to the joined ones and says where it begins; `None` at the end of all.
+    fn next_raw_line(&mut self) -> Option<usize> {
         while let Some(file) = self.files.last_mut() {
             let rest = &file.text[file.at..];
             if rest.is_empty() {
@@ -125,11 +124,13 @@ impl Reader {
                 self.files.pop();
                 continue;
             }
-            let line = rest[..rest.find('\n').map_or(rest.len(), |end| end + 1)].to_owned();
+            let line = &rest[..rest.find('\n').map_or(rest.len(), |end| end + 1)];
+            let start = self.raw.len();
+            self.raw.push_str(line);
             file.at += line.len();
             file.line += 1;
             self.lines += 1;
-            return Some(line);
+            return Some(start);
         }
         None
     }
@@ -166,7 +167,7 @@ impl Evaluator<'_, '_> {
         let mut balance = Balance::default();
         self.reader.raw.clear();
         loop {
-            let Some(line) = self.reader.next_raw_line() else {
+            let Some(start) = self.reader.next_raw_line() else {
                 if !self.reader.raw.is_empty() {
                     let place = self.reader.raw_place.clone();
                     return self.stop(
@@ -184,11 +185,10 @@ impl Evaluator<'_, '_> {
                 self.reader.raw_place = self.reader.last.clone();
                 return Ok(false);
             };
-            if let Some(file) = self.reader.files.last().filter(|_| self.reader.raw.is_empty()) {
+            if let Some(file) = self.reader.files.last().filter(|_| start == 0) {
                 self.reader.raw_place = Place { file: file.name.clone(), line: file.line, column: 1 };
             }
-            balance.add(&line);
-            self.reader.raw.push_str(&line);
+            balance.add(&self.reader.raw[start..]);
             if balance.is_complete() {
                 break;
             }
@@ -331,6 +331,13 @@ enum Obeyed {
     Blank,
     /// Reading goes on in another file.
     Include,
+}
+
+/// Where a word stands in a text; for the few short lines that are searched, this is quicker than preparing a search.
+fn find(text: &str, word: &str) -> Option<usize> {
+    let first = *word.as_bytes().first()?;
+    let mut starts = text.bytes().enumerate().filter(|(_, byte)| *byte == first);
+    starts.find(|(at, _)| text.as_bytes()[*at..].starts_with(word.as_bytes())).map(|(at, _)| at)
 }
 
 /// Where a comment and what it expanded to differ, `%%` for `%` apart.

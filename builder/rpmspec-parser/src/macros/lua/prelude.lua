@@ -618,19 +618,24 @@ end
 
 local streams = { io.stdin, io.stdout, io.stderr }
 local kept = {}
+local order = {}
 
 local function keep(object)
     if kept[object] then
         return
     end
-    local content = {}
-    kept[object] = { content = content, metatable = getmetatable(object) }
+    local content, count = {}, 0
+    kept[object] = content
+    local one = { object = object, content = content, metatable = getmetatable(object) }
+    order[#order + 1] = one
     for key, value in next, object do
         content[key] = value
+        count = count + 1
         if type(value) == "table" then
             keep(value)
         end
     end
+    one.count = count
     if type(getmetatable(object)) == "table" then
         keep(getmetatable(object))
     end
@@ -642,24 +647,47 @@ keep(version)
 keep(file)
 seed(0)
 
+-- Says whether a table is as it was. No method of a script's own values is asked.
+local function is_same(object, content, count)
+    local found = 0
+    for key, value in next, object do
+        local was = content[key]
+        if kept[was] then
+            if not rawequal(was, value) then
+                return false
+            end
+        elseif was ~= value then
+            return false
+        end
+        found = found + 1
+    end
+    return found == count
+end
+
 function bridge.reset()
     hooks = {}
     seed(0)
-    for _, object in ipairs(streams) do
-        contents[object] = { text = "", at = 1 }
+    for index = 1, 3 do
+        local state = contents[streams[index]]
+        if state == nil or state.closed then
+            contents[streams[index]] = { text = "", at = 1 }
+        end
     end
-    for object, was in next, kept do
-        local content = was.content
-        for key in next, object do
-            if content[key] == nil then
-                rawset(object, key, nil)
+    for index = 1, #order do
+        local one = order[index]
+        local object, content = one.object, one.content
+        if not is_same(object, content, one.count) then
+            for key in next, object do
+                if content[key] == nil then
+                    rawset(object, key, nil)
+                end
+            end
+            for key, value in next, content do
+                rawset(object, key, value)
             end
         end
-        for key, value in next, content do
-            rawset(object, key, value)
-        end
-        if not rawequal(getmetatable(object), was.metatable) then
-            setmetatable(object, was.metatable)
+        if not rawequal(getmetatable(object), one.metatable) then
+            setmetatable(object, one.metatable)
         end
     end
 end
