@@ -58,6 +58,10 @@ pub(super) struct Engine<'world> {
     pub(super) log: RefCell<Vec<Diagnostic>>,
     /// Where the text that is expanded stands.
     pub(super) place: RefCell<Option<Place>>,
+    /// Whether it is a macro file's.
+    pub(super) loading: Cell<bool>,
+    /// How far into that text expansion is: where the outermost macro stands.
+    pub(super) offset: Cell<usize>,
     /// The macros being expanded, outermost first.
     pub(super) chain: RefCell<Vec<Arc<Definition>>>,
     /// Depth and level at which Lua, if any runs, was called: what it expands goes on from there.
@@ -128,7 +132,11 @@ impl<'world> Engine<'world> {
             .map(|definition| Expansion { name: definition.name.to_string(), defined_at: definition.place.clone() })
             .collect();
         let message = message.into();
-        let place = self.place.borrow().clone();
+        let mut place = self.place.borrow().clone();
+        if let Some(place) = place.as_mut().filter(|_| !self.loading.get()) {
+            let offset = u32::try_from(self.offset.get()).unwrap_or(u32::MAX);
+            place.column = place.column.saturating_add(offset);
+        }
         log.push(Diagnostic { severity, message, place, expansions, hint });
     }
 

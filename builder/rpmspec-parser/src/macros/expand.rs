@@ -58,6 +58,9 @@ impl Engine<'_> {
             if frame.failed {
                 break;
             }
+            if self.nesting.get() == 1 {
+                self.offset.set(source.len() - rest.len() + percent);
+            }
             let Some(used) = self.expand_call(frame, after) else { break };
             rest = after.get(used..).unwrap_or("");
         }

@@ -73,6 +73,7 @@ impl Engine<'_> {
     /// Reads a macro file's text. Says whether every definition in it is right.
     pub(super) fn load_text(&self, file: &str, text: &str) -> bool {
         let outer = self.place.borrow().clone();
+        let loading = self.loading.replace(true);
         let file_name: std::sync::Arc<str> = file.into();
         self.push_at("__file_name", None, file, Level::MACRO_FILES, Kind::Literal, None);
         let mut right = true;
@@ -86,6 +87,7 @@ impl Engine<'_> {
         }
         self.table.borrow_mut().pop("__file_name");
         *self.place.borrow_mut() = outer;
+        self.loading.set(loading);
         right
     }
 

@@ -1,6 +1,7 @@
 //! The macro engine: definitions, scopes, expansion, expressions and Lua (rpm-macros(7)).
 
 mod builtin;
+mod context;
 mod definition;
 mod engine;
 mod expand;
@@ -18,9 +19,9 @@ mod text;
 mod version;
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use context::{MacroContext, PreparedContext};
 pub use level::Level;
 
 use crate::diagnostic::Severity;
@@ -28,68 +29,6 @@ use crate::{Diagnostic, Place, World};
 use engine::Engine;
 use rpmrc::Rpmrc;
 use table::{Kind, MacroTable};
-
-/// The macro world a spec is evaluated in, as data: which files are loaded in which order for which
-/// target, and what the command line defines on top.
-#[derive(Clone, Debug, Default)]
-pub struct MacroContext {
-    /// Macro files in load order, later ones win: the name as macros and diagnostics see it, and the text.
-    pub files: Vec<(PathBuf, String)>,
-    /// `rpmrc` texts in load order, for architecture compatibility and optflags.
-    pub rpmrc: Vec<String>,
-    /// The architecture built for, as `%{_target_cpu}` (`x86_64`).
-    pub target_cpu: String,
-    /// The operating system built for, as `%{_target_os}` (`linux`).
-    pub target_os: String,
-    /// `--define` values as (name with options, body), defined last.
-    pub defines: Vec<(String, String)>,
-}
-
-/// A context that is read: what is left to do for each spec is little.
-#[derive(Clone, Debug)]
-pub struct PreparedContext {
-    table: MacroTable,
-    rpmrc: Arc<Rpmrc>,
-    target_cpu: String,
-    target_os: String,
-    diagnostics: Vec<Diagnostic>,
-    lua: Arc<lua::Pool>,
-}
-
-impl PreparedContext {
-    /// Reads a context's files. Needs no world: definitions are not expanded when they are made.
-    #[must_use]
-    pub fn new(context: &MacroContext) -> Self {
-        let rpmrc = Rpmrc::parse(&context.rpmrc);
-        let macros = Macros::read(context, rpmrc, &crate::world::NoWorld);
-        Self {
-            table: macros.engine.table.into_inner().share(),
-            rpmrc: macros.engine.rpmrc,
-            target_cpu: macros.machine_cpu,
-            target_os: macros.machine_os,
-            diagnostics: macros.engine.log.into_inner(),
-            lua: Arc::default(),
-        }
-    }
-
-    /// The same context with one more definition of the command line: `name` with its options, if any. What the
-    /// two have in common is shared.
-    #[must_use]
-    pub fn with_definition(&self, name: &str, body: &str) -> Self {
-        let macros = Macros::prepared(self, &crate::world::NoWorld);
-        *macros.engine.place.borrow_mut() = Some(Place { file: "<command line>".into(), line: 1, column: 1 });
-        let name = name.strip_prefix('%').unwrap_or(name);
-        macros.engine.define_text(&format!("{name} {body}"), Level::COMMAND_LINE);
-        Self {
-            table: macros.engine.table.into_inner(),
-            rpmrc: macros.engine.rpmrc,
-            target_cpu: macros.machine_cpu,
-            target_os: macros.machine_os,
-            diagnostics: macros.engine.log.into_inner(),
-            lua: Arc::clone(&self.lua),
-        }
-    }
-}
 
 /// Macro definitions in force, and everything that can be expanded with them.
 pub struct Macros<'world> {
@@ -125,6 +64,8 @@ impl<'world> Macros<'world> {
             lua: lua::LuaState::of(pool),
             log: RefCell::default(),
             place: RefCell::default(),
+            loading: Cell::new(false),
+            offset: Cell::new(0),
             chain: RefCell::default(),
             lua_depth: Cell::new(0),
             lua_level: Cell::new(0),
@@ -135,46 +76,6 @@ impl<'world> Macros<'world> {
         }
     }
 
-    fn read(context: &MacroContext, rpmrc: Rpmrc, world: &'world dyn World) -> Self {
-        let mut table = MacroTable::default();
-        for definition in builtin::definitions() {
-            table.push(definition);
-        }
-        let engine = Self::engine(world, table, Arc::new(rpmrc), Arc::default());
-        for (_, line, words) in &engine.rpmrc.problems {
-            let place = Place { file: "rpmrc".into(), line: *line, column: 1 };
-            engine.log.borrow_mut().push(Diagnostic::error(words).at(&place));
-        }
-        let (cpu, os) = (context.target_cpu.to_ascii_lowercase(), context.target_os.to_ascii_lowercase());
-        let target = [("_target", format!("{cpu}-{os}")), ("_target_cpu", cpu.clone()), ("_target_os", os.clone())];
-        let literal = |name: &str, body: &str| engine.push_at(name, None, body, Level::RPMRC, Kind::Text, None);
-        for (name, body) in &target {
-            literal(name, body);
-        }
-        if let Some(flags) = engine.rpmrc.optflags(&cpu) {
-            literal("optflags", flags);
-        }
-        for (path, text) in &context.files {
-            engine.load_text(&path.to_string_lossy(), text);
-        }
-        // rpm sets what depends on the target again after the macro files, over the platform's own file.
-        for (name, body) in &target {
-            engine.table.borrow_mut().pop(name);
-            literal(name, body);
-        }
-        if let Some(flags) = engine.rpmrc.optflags(&cpu) {
-            engine.table.borrow_mut().pop("optflags");
-            literal("optflags", flags);
-        }
-        *engine.place.borrow_mut() = Some(Place { file: "<command line>".into(), line: 1, column: 1 });
-        for (name, body) in &context.defines {
-            let name = name.strip_prefix('%').unwrap_or(name);
-            engine.define_text(&format!("{name} {body}"), Level::COMMAND_LINE);
-        }
-        *engine.place.borrow_mut() = None;
-        Self { engine, machine_cpu: cpu, machine_os: os }
-    }
-
     /// Expands a text as rpm would at that place. A `%define` in it takes effect. Warnings, and errors after
     /// the first one, are among [`Self::take_diagnostics`].
     ///
@@ -183,14 +84,17 @@ impl<'world> Macros<'world> {
     pub fn expand(&mut self, text: &str, place: &Place) -> Result<String, Diagnostic> {
         let before = self.begin(place);
         let expanded = self.engine.expand_fresh(text);
+        self.locate(before, text, place);
         expanded.ok_or_else(|| self.first_error(before, place))
     }
 
     /// Expands a text as [`Self::expand`] does, but leaves every message, in order, among
     /// [`Self::take_diagnostics`]; `None` after an error.
     pub fn expand_and_log(&mut self, text: &str, place: &Place) -> Option<String> {
-        self.begin(place);
-        self.engine.expand_fresh(text)
+        let before = self.begin(place);
+        let expanded = self.engine.expand_fresh(text);
+        self.locate(before, text, place);
+        expanded
     }
 
     /// Makes a definition as `--define` does: `name(options) body`, with or without a `%` before it. Messages are among
@@ -221,8 +125,26 @@ impl<'world> Macros<'world> {
 
     fn begin(&self, place: &Place) -> usize {
         *self.engine.place.borrow_mut() = Some(place.clone());
+        self.engine.offset.set(0);
         self.engine.budget.renew();
         self.engine.log.borrow().len()
+    }
+
+    /// Gives what was said about a text since a point its line and column. Until then the column counts from the
+    /// text's beginning.
+    fn locate(&self, before: usize, text: &str, place: &Place) {
+        for said in self.engine.log.borrow_mut().iter_mut().skip(before) {
+            let Some(at) = said.place.as_mut().filter(|at| at.file == place.file && at.line == place.line) else {
+                continue;
+            };
+            let offset = usize::try_from(at.column.saturating_sub(place.column)).unwrap_or(0);
+            let above = text.get(..offset).unwrap_or("");
+            let column = above.len() - above.rfind('\n').map_or(0, |end| end + 1);
+            let column = u32::try_from(column).unwrap_or(u32::MAX);
+            let lines = u32::try_from(above.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX);
+            at.line = at.line.saturating_add(lines);
+            at.column = if lines == 0 { place.column.saturating_add(column) } else { column.saturating_add(1) };
+        }
     }
 
     /// Takes the first error of what was said since a point.
@@ -272,6 +194,15 @@ impl<'world> Macros<'world> {
     #[must_use]
     pub fn is_defined(&self, name: &str) -> bool {
         self.engine.table.borrow().get(name).is_some()
+    }
+
+    /// Returns the defined name that is spelled most like another one, if any is near enough to be meant.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<String> {
+        if name.len() < 3 || name.len() > 60 {
+            return None;
+        }
+        self.engine.table.borrow().nearest(name)
     }
 
     /// Returns a macro's unexpanded body.

@@ -203,6 +203,14 @@ impl MacroTable {
         }
     }
 
+    /// Returns the name that is spelled most like another one.
+    pub(super) fn nearest(&self, name: &str) -> Option<String> {
+        let names = self.shared.keys().chain(self.own.keys()).filter(|known| known.len().abs_diff(name.len()) <= 3);
+        let near = names.map(|known| (strsim::damerau_levenshtein(known, name), known));
+        let near = near.filter(|(distance, known)| *distance <= 1 + known.len() / 6 && self.get(known).is_some());
+        near.min().map(|(_, known)| known.to_string())
+    }
+
     /// Returns the definitions in force, by name, and whether each was ever looked up, where that is known.
     pub(super) fn all(&self) -> Vec<(&Definition, bool)> {
         let shared = self.shared.iter().filter(|(name, _)| !self.own.contains_key(*name));

@@ -7,59 +7,68 @@ pub(super) struct Balance {
     braces: usize,
     brackets: usize,
     continued: bool,
+    opened_at: usize,
 }
 
 impl Balance {
     /// Whether nothing is open.
     pub(super) fn is_complete(self) -> bool {
-        self.parentheses == 0 && self.braces == 0 && self.brackets == 0 && !self.continued
+        self.is_closed() && !self.continued
     }
 
-    /// Takes one more line into account. Brackets count once a macro has opened one of their kind.
-    pub(super) fn add(&mut self, line: &str) {
+    fn is_closed(self) -> bool {
+        self.parentheses == 0 && self.braces == 0 && self.brackets == 0
+    }
+
+    /// Where what is open begins.
+    pub(super) const fn opened_at(self) -> usize {
+        self.opened_at
+    }
+
+    /// Takes one more line, at an offset, into account. Brackets count once a macro has opened one of their kind.
+    pub(super) fn add(&mut self, line: &str, offset: usize) {
         if self.is_complete() && !line.bytes().any(|byte| matches!(byte, b'%' | b'\\')) {
             return;
         }
-        let mut bytes = line.bytes().peekable();
-        while let Some(byte) = bytes.next() {
-            match byte {
-                b'\\' => match bytes.peek() {
-                    Some(b'\n') => {
-                        bytes.next();
-                        self.continued = true;
-                    }
-                    Some(_) => {
-                        bytes.next();
-                    }
-                    None => {}
-                },
-                b'\n' => self.continued = false,
-                b'%' => match bytes.peek() {
-                    Some(b'{') => {
-                        bytes.next();
-                        self.braces += 1;
-                    }
-                    Some(b'(') => {
-                        bytes.next();
-                        self.parentheses += 1;
-                    }
-                    Some(b'[') => {
-                        bytes.next();
-                        self.brackets += 1;
-                    }
-                    Some(b'%') => {
-                        bytes.next();
-                    }
+        let mut bytes = line.bytes().enumerate().peekable();
+        while let Some((at, byte)) = bytes.next() {
+            let next = bytes.peek().map(|(_, byte)| *byte);
+            if byte == b'\n' {
+                self.continued = false;
+            } else if byte == b'\\' {
+                self.continued = next == Some(b'\n');
+                bytes.next();
+            } else if byte == b'%' && matches!(next, Some(b'{' | b'(' | b'[' | b'%')) {
+                if self.is_closed() {
+                    self.opened_at = offset + at;
+                }
+                bytes.next();
+                match next {
+                    Some(b'{') => self.braces += 1,
+                    Some(b'(') => self.parentheses += 1,
+                    Some(b'[') => self.brackets += 1,
                     _ => {}
-                },
-                b'{' if self.braces > 0 => self.braces += 1,
-                b'}' => self.braces = self.braces.saturating_sub(1),
-                b'(' if self.parentheses > 0 => self.parentheses += 1,
-                b')' => self.parentheses = self.parentheses.saturating_sub(1),
-                b'[' if self.brackets > 0 => self.brackets += 1,
-                b']' => self.brackets = self.brackets.saturating_sub(1),
-                _ => {}
+                }
+            } else {
+                self.count(byte);
             }
+        }
+    }
+
+    fn count(&mut self, byte: u8) {
+        let (open, count) = match byte {
+            b'{' => (true, &mut self.braces),
+            b'}' => (false, &mut self.braces),
+            b'(' => (true, &mut self.parentheses),
+            b')' => (false, &mut self.parentheses),
+            b'[' => (true, &mut self.brackets),
+            b']' => (false, &mut self.brackets),
+            _ => return,
+        };
+        if open && *count > 0 {
+            *count += 1;
+        } else if !open {
+            *count = count.saturating_sub(1);
         }
     }
 }
@@ -81,7 +90,7 @@ mod tests {
             ("%[1\n", false),
         ] {
             let mut balance = Balance::default();
-            balance.add(text);
+            balance.add(text, 0);
             assert_eq!(balance.is_complete(), complete, "{text}");
         }
     }

@@ -15,7 +15,11 @@ impl Evaluator<'_, '_> {
             self.source.sections.clean = Some(clean);
         }
         for index in 0..self.drafts.len() {
-            let Some(draft) = self.drafts.get(index).filter(|draft| !draft.has_description) else { continue };
+            let Some(draft) =
+                self.drafts.get(index).filter(|draft| !draft.has_description && !draft.package.name.is_empty())
+            else {
+                continue;
+            };
             let message = format!("Package has no %description: {}", draft.package.name);
             let place = draft.package.place.clone().unwrap_or_else(|| self.reader.place());
             self.fail(Diagnostic::error(message).at(&place).hint("add a `%description`"))?;

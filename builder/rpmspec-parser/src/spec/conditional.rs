@@ -128,6 +128,7 @@ impl Evaluator<'_, '_> {
 
     /// Evaluates a condition, if the answer matters.
     fn ask(&mut self, matters: bool, kind: LineKind, argument: &str, place: &Place) -> Step<bool> {
+        let place = &self.reader.place_behind(kind.word(), place);
         if !matters {
             self.read_behind_condition(argument.split_once('\n').map_or("", |(_, behind)| behind));
             return Ok(false);

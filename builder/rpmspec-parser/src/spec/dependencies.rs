@@ -292,7 +292,10 @@ impl Evaluator<'_, '_> {
         let Leaf { name, sense, evr } = leaf;
         let first = name.chars().next().unwrap_or_default();
         if !(first.is_ascii_alphanumeric() || matches!(first, '_' | '/')) {
-            let hint = if first == '%' { "the macro is not defined here" } else { "see `Requires` in rpm's manual" };
+            let hint = match name.strip_prefix('%') {
+                Some(name) => self.undefined_macro(name),
+                None => "see `Requires` in rpm's manual".to_owned(),
+            };
             return Err(Box::new(
                 Diagnostic::error("Dependency tokens must begin with alpha-numeric, '_' or '/'")
                     .at(&self.reader.place_of(name))

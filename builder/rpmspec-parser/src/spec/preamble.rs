@@ -60,7 +60,9 @@ impl Evaluator<'_, '_> {
         } else if shown != "?" {
             self.inherit(index);
         }
-        self.check_tags(index, &shown)?;
+        if shown != "?" {
+            self.check_tags(index, &shown)?;
+        }
         Ok(part)
     }
 
@@ -102,13 +104,22 @@ impl Evaluator<'_, '_> {
         } else if line.starts_with('\u{feff}') {
             diagnostic = diagnostic.hint("take the byte order mark out");
         } else if let Some(name) = line.strip_prefix('%') {
-            let length =
-                name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(name.len());
-            diagnostic = diagnostic.hint(format!("the macro %{} is not defined here", &name[..length]));
+            diagnostic = diagnostic.hint(self.undefined_macro(name));
         } else if let Some(name) = nearest_tag(line) {
             diagnostic = diagnostic.hint(format!("did you mean `{name}`?"));
         }
         self.fail(diagnostic)
+    }
+
+    /// What to say about the macro whose name a text begins with.
+    pub(super) fn undefined_macro(&self, text: &str) -> String {
+        let name = text.trim_start_matches(['{', '?', '!']);
+        let length = name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(name.len());
+        let name = &name[..length];
+        match self.macros.nearest(name) {
+            Some(near) => format!("the macro %{name} is not defined here; did you mean %{near}?"),
+            None => format!("the macro %{name} is not defined here"),
+        }
     }
 
     /// Acts on one tag. The inner result is what is wrong with it.

@@ -100,6 +100,18 @@ impl Reader {
         find(&self.raw, word).map_or_else(|| self.place(), |at| self.place_at(at))
     }
 
+    /// The place behind a word that the lines at hand begin with, if they do.
+    pub(super) fn place_behind(&self, word: &str, place: &Place) -> Place {
+        let leading = self.raw.len() - self.raw.trim_start_matches(is_space).len();
+        match self.raw[leading..].strip_prefix(word) {
+            Some(argument) => {
+                let blanks = argument.len() - argument.trim_start_matches([' ', '\t']).len();
+                self.place_at(leading + word.len() + blanks.min(argument.len()))
+            }
+            None => place.clone(),
+        }
+    }
+
     /// The place of an offset in the lines at hand.
     fn place_at(&self, at: usize) -> Place {
         let mut place = self.place();
@@ -169,7 +181,7 @@ impl Evaluator<'_, '_> {
         loop {
             let Some(start) = self.reader.next_raw_line() else {
                 if !self.reader.raw.is_empty() {
-                    let place = self.reader.raw_place.clone();
+                    let place = self.reader.place_at(balance.opened_at());
                     return self.stop(
                         Diagnostic::error("unclosed macro or bad line continuation")
                             .at(&place)
@@ -188,7 +200,7 @@ impl Evaluator<'_, '_> {
             if let Some(file) = self.reader.files.last().filter(|_| start == 0) {
                 self.reader.raw_place = Place { file: file.name.clone(), line: file.line, column: 1 };
             }
-            balance.add(&self.reader.raw[start..]);
+            balance.add(&self.reader.raw[start..], start);
             if balance.is_complete() {
                 break;
             }

@@ -179,7 +179,7 @@ pub(super) fn find_tag(line: &str) -> Option<FoundTag<'_>> {
 }
 
 /// The tag that is spelled most like the beginning of a line, if any is near enough to be meant.
-pub(super) fn nearest_tag(line: &str) -> Option<&'static str> {
+pub(super) fn nearest_tag(line: &str) -> Option<String> {
     let word = line.trim_ascii_start();
     let length = word.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(word.len());
     let word = word[..length.min(40)].to_ascii_lowercase();
@@ -187,7 +187,41 @@ pub(super) fn nearest_tag(line: &str) -> Option<&'static str> {
         .map(|tag| (strsim::damerau_levenshtein(&word, tag.name), tag.name))
         .filter(|(distance, name)| *distance <= 1 + name.len() / 5)
         .min()
-        .map(|(_, name)| name)
+        .map(|(_, name)| spelled(name))
+}
+
+/// How people write the tags whose name is more than one word.
+const SPELLED: &[&str] = &[
+    "SourceLicense",
+    "DistTag",
+    "NoSource",
+    "NoPatch",
+    "ExcludeArch",
+    "ExclusiveArch",
+    "ExcludeOS",
+    "ExclusiveOS",
+    "BuildRoot",
+    "BuildArch",
+    "BuildConflicts",
+    "BuildRequires",
+    "AutoReqProv",
+    "AutoReq",
+    "AutoProv",
+    "DocDir",
+    "BugURL",
+    "OrderWithRequires",
+    "RemovePathPostfixes",
+    "ModularityLabel",
+    "URL",
+    "VCS",
+];
+
+/// A tag as people write it.
+fn spelled(name: &str) -> String {
+    match SPELLED.iter().find(|spelled| spelled.eq_ignore_ascii_case(name)) {
+        Some(spelled) => (*spelled).to_owned(),
+        None => name[..1].to_ascii_uppercase() + &name[1..],
+    }
 }
 
 #[cfg(test)]
@@ -216,8 +250,8 @@ mod tests {
 
     #[test]
     fn near_misses_are_recognised() {
-        assert_eq!(nearest_tag("BuildRequire: a"), Some("buildrequires"));
-        assert_eq!(nearest_tag("Licence: MIT"), Some("license"));
+        assert_eq!(nearest_tag("BuildRequire: a").as_deref(), Some("BuildRequires"));
+        assert_eq!(nearest_tag("Licence: MIT").as_deref(), Some("License"));
         assert_eq!(nearest_tag("xyzzy: a"), None);
     }
 }

@@ -3,6 +3,7 @@
 //! Scripts of one engine share one state, as in rpm. They reach the outside only by the engine, and stop when
 //! their budget of instructions or memory is used up.
 
+mod arguments;
 mod base64;
 mod library;
 mod pattern;
