@@ -167,7 +167,7 @@ fn the_first_ctrl_c_finishes_what_runs_and_the_same_command_goes_on() {
     tree.spec("first", &[], "sleep 3");
     tree.spec("second", &["BuildRequires: first"], "");
     let child = tree.start(&build(&["--all", "--jobs", "1"]), "%build");
-    interrupt(child.id());
+    signal_group(child.id(), "INT");
     let answer = Answer::new(&child.wait_with_output().expect("it ends"));
     answer.expect(130, &["interrupted", "same command"]);
     assert!(tree.has_published("first") && !tree.has_published("second"), "{}", answer.text);
@@ -175,23 +175,27 @@ fn the_first_ctrl_c_finishes_what_runs_and_the_same_command_goes_on() {
 }
 
 #[test]
-fn the_second_ctrl_c_stops_at_once_and_leaves_nothing_running() {
-    let tree = Tree::new();
-    tree.spec("endless", &[], "sleep 86421");
-    let child = tree.start(&build(&["endless"]), "%build");
-    interrupt(child.id());
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    interrupt(child.id());
-    let answer = Answer::new(&child.wait_with_output().expect("it ends"));
-    answer.expect(130, &["interrupted"]);
-    assert!(!is_running("sleep 86421"), "the build is still running");
-    assert!(std::fs::read_dir(tree.path("out/work")).is_ok_and(|work| work.count() == 0), "its files are still there");
+fn the_second_ctrl_c_or_a_wish_to_end_stops_at_once_and_leaves_nothing_running() {
+    for (seconds, signals) in [("86421", &["INT", "INT"][..]), ("86422", &["TERM"]), ("86423", &["HUP"])] {
+        let tree = Tree::new();
+        tree.spec("endless", &[], &format!("sleep {seconds}"));
+        let child = tree.start(&build(&["endless"]), "%build");
+        for signal in signals {
+            signal_group(child.id(), signal);
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
+        let answer = Answer::new(&child.wait_with_output().expect("it ends"));
+        answer.expect(130, &["interrupted"]);
+        assert!(!is_running(&format!("sleep {seconds}")), "the build is still running after {signals:?}");
+        let work = std::fs::read_dir(tree.path("out/work"));
+        assert!(work.is_ok_and(|work| work.count() == 0), "its files are still there after {signals:?}");
+    }
 }
 
-/// Presses Ctrl-C: every process of the group gets the signal.
-fn interrupt(leader: u32) {
-    let group = format!("-{leader}");
-    assert!(run(Command::new("kill").args(["-INT", "--", &group])).status.success(), "the command is still running");
+/// Sends a signal to every process of a group, as the terminal does when Ctrl-C is pressed.
+fn signal_group(leader: u32, signal: &str) {
+    let (signal, group) = (format!("-{signal}"), format!("-{leader}"));
+    assert!(run(Command::new("kill").args([&*signal, "--", &group])).status.success(), "it has ended already");
 }
 
 fn is_running(command_line: &str) -> bool {

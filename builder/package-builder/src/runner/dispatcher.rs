@@ -1,8 +1,8 @@
 //! The dispatcher: owns the queue, what is published and what is known; the only one that changes them.
 //!
 //! Executors are tasks that build one job each and send one message back. A job's RPMs are published before
-//! anything that needs them is started. The first Ctrl-C lets running jobs finish and starts no more; the second
-//! ends them. Both leave a state from which the same command goes on.
+//! anything that needs them is started. The first Ctrl-C lets running jobs finish and starts no more; the second, or
+//! SIGTERM, ends them. All leave a state from which the same command goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,6 +27,7 @@ use super::job::{JobEnd, JobError, JobOrder, JobReport, run_job};
 use super::planning::{Planning, bring};
 use super::prepare::{Prepared, prepare_job};
 use super::state::BuiltPackage;
+use super::stop::{Stop, StopSignals};
 
 /// How a run goes about its plan.
 #[derive(Clone, Debug)]
@@ -126,6 +127,8 @@ struct Dispatcher<'a> {
 impl Dispatcher<'_> {
     async fn run(&mut self) -> Result<(), CommandError> {
         let (sender, mut messages) = mpsc::unbounded_channel();
+        let mut signals = StopSignals::new()
+            .map_err(|error| CommandError::infrastructure(format!("signals cannot be taken over: {error}")))?;
         let mut running = 0;
         loop {
             while !self.stopping && running < self.options.jobs {
@@ -142,12 +145,13 @@ impl Dispatcher<'_> {
                     running -= 1;
                     self.finish(finished)?;
                 }
-                _ = tokio::signal::ctrl_c() => {
-                    if self.stopping {
-                        return Ok(());
-                    }
+                stop = signals.next() => {
+                    let again = self.end.interrupted;
                     self.stopping = true;
                     self.end.interrupted = true;
+                    if again || stop == Stop::Now {
+                        return Ok(());
+                    }
                     self.events.emit(EventKind::Diagnostic {
                         text: format!("interrupted: finishing {running} running, starting no more; Ctrl-C again stops at once"),
                     });

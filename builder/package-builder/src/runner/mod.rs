@@ -12,6 +12,7 @@ mod logs;
 mod planning;
 mod prepare;
 mod state;
+mod stop;
 
 pub use dispatcher::{RunEnd, RunOptions, num_cpus, run as run_plan};
 pub use events::{Events, new_run_id};
