@@ -39,6 +39,12 @@ pub trait World: Send + Sync {
         1
     }
 
+    /// The Lua that scripts are told they run in (`_VERSION`): that of the rpm which is stood in for. They run in 5.4
+    /// in any case.
+    fn lua_version(&self) -> &str {
+        "Lua 5.4"
+    }
+
     /// Writes a line that a spec asked to be shown (`%{echo:…}`, Lua's `print` outside `%{lua:…}`).
     fn echo(&self, text: &str) {
         let _ = text;

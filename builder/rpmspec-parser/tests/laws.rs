@@ -181,3 +181,13 @@ fn one_spec_leaves_nothing_to_the_next() {
         assert_eq!(parsed(&asks), before, "after {harm}");
     }
 }
+
+#[test]
+fn temporary_files_are_in_memory() {
+    let body = "%{lua:local name = os.tmpname() local f = io.open(name, 'w') f:write('a\\nb\\n', 1) f:close()\
+        for line in io.lines(name) do print(line .. ';') end print(os.remove(name), os.remove ~= nil)}";
+    let head = "Name: a\nVersion: 1\nRelease: 1\nSummary: s\nLicense: l\n%description\n";
+    let options = Options { path: "x.spec".into() };
+    let evaluation = evaluate_prepared(&format!("{head}{body}"), &context(), &NoWorld, &options);
+    assert_eq!(evaluation.package.unwrap().packages[0].description, "a;b;1;true\ttrue");
+}

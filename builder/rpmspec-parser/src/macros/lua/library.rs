@@ -18,7 +18,7 @@ impl Engine<'_> {
         let arguments = Arguments { function, values };
         let answer = match function {
             "access" | "getenv" | "putenv" | "setenv" | "unsetenv" | "read" | "shell" | "system" | "execute"
-            | "echo" | "time" | "date" => self.answer_of_world(lua, &arguments),
+            | "echo" | "time" | "date" | "uname" => self.answer_of_world(lua, &arguments),
             "b64encode" | "b64decode" | "splitargs" | "unsplitargs" | "vercmp" | "compare" | "parse_version"
             | "pattern" => self.answer_of_text(lua, &arguments),
             _ => self.answer_of_macros(lua, &arguments),
@@ -276,6 +276,7 @@ impl Engine<'_> {
                 self.world.echo(&arguments.text(0)?);
                 Vec::new()
             }
+            "uname" => vec![Value::String(lua.create_string(self.uname(&arguments.text(0)?))?)],
             "time" => {
                 let Some(Value::Table(table)) = arguments.get(0) else {
                     return Ok(vec![Value::Integer(self.world.now())]);
@@ -311,6 +312,18 @@ impl Engine<'_> {
                 vec![Value::String(lua.create_string(text)?)]
             }
         })
+    }
+
+    /// What `uname` says of the machine: the target's where the context has it, else the world's, if it tells.
+    fn uname(&self, what: &str) -> String {
+        match what {
+            "m" => self.expand_fresh("%{_host_cpu}").filter(|cpu| !cpu.starts_with('%')).unwrap_or_default(),
+            "s" => "Linux".to_owned(),
+            _ => {
+                let output = self.shell_output(&format!("uname -{what}")).unwrap_or_default();
+                String::from_utf8_lossy(&output).trim_end().to_owned()
+            }
+        }
     }
 
     /// Sets or, without a value, unsets a variable for this engine and the commands it runs.

@@ -80,7 +80,7 @@ impl LuaState {
         let state = match self.state.get() {
             Some(state) => state,
             None => {
-                let state = self.pool.take(engine.config_directory())?;
+                let state = self.pool.take((engine.config_directory(), engine.world.lua_version().to_owned()))?;
                 self.state.get_or_init(|| state)
             }
         };

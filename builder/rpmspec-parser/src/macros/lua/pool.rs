@@ -58,18 +58,20 @@ pub(super) struct State {
     pub(super) lua: Lua,
     pub(super) bridge: Table,
     pub(super) budget: Arc<LuaBudget>,
-    config_directory: String,
+    /// rpm's folder and the version scripts are told.
+    made_for: (String, String),
     chunks: RefCell<HashMap<String, Function>>,
 }
 
 impl State {
-    fn new(config_directory: String) -> mlua::Result<Self> {
+    fn new(made_for: (String, String)) -> mlua::Result<Self> {
         let libraries = StdLib::COROUTINE | StdLib::MATH | StdLib::STRING | StdLib::TABLE | StdLib::UTF8;
         let lua = Lua::new_with(libraries, LuaOptions::default())?;
         lua.set_memory_limit(limits::LUA_MEMORY)?;
         let budget = Arc::<LuaBudget>::default();
         let bridge = lua.create_table()?;
-        bridge.set("config_directory", config_directory.as_str())?;
+        bridge.set("config_directory", made_for.0.as_str())?;
+        lua.globals().set("_VERSION", made_for.1.as_str())?;
         let counted = Arc::clone(&budget);
         bridge.set("exhausted", lua.create_function(move |_, ()| Ok(counted.is_exhausted()))?)?;
         let counted = Arc::clone(&budget);
@@ -90,7 +92,7 @@ impl State {
                 Err(mlua::Error::runtime("lua script takes too long"))
             }
         })?;
-        Ok(Self { lua, bridge, budget, config_directory, chunks: RefCell::default() })
+        Ok(Self { lua, bridge, budget, made_for, chunks: RefCell::default() })
     }
 
     /// A script, compiled. Those that come again and again, as the distribution's macros do, are compiled once.
@@ -131,12 +133,12 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Takes a state, or makes one.
-    pub(super) fn take(&self, config_directory: String) -> mlua::Result<State> {
+    /// Takes a state, or makes one, for rpm's folder and the version scripts are told.
+    pub(super) fn take(&self, made_for: (String, String)) -> mlua::Result<State> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle.filter(|state| state.config_directory == config_directory) {
+        match idle.filter(|state| state.made_for == made_for) {
             Some(state) => Ok(state),
-            None => State::new(config_directory),
+            None => State::new(made_for),
         }
     }
 

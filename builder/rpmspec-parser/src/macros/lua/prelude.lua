@@ -280,11 +280,23 @@ for _, name in ipairs({
     "chdir", "chmod", "chown", "ctermid", "dir", "errno", "exec", "files", "fork", "getcwd", "getgroup", "getlogin",
     "getpasswd", "getprocessid", "kill", "link", "mkdir", "mkfifo", "mkstemp", "pathconf", "readlink",
     "rmdir", "setgid", "setuid", "sleep", "stat", "symlink", "sysconf", "times", "ttyname", "umask",
-    "uname", "unlink", "utime", "wait",
+    "unlink", "utime", "wait",
 }) do
     posix[name] = refuse("posix." .. name)
 end
 posix.redirect2null = rpm.redirect2null
+
+function posix.uname(format)
+    local function ask(letter)
+        return finish(bridge.call("uname", letter))
+    end
+    if format == nil then
+        return { machine = ask("m"), nodename = ask("n"), release = ask("r"), sysname = ask("s"), version = ask("v") }
+    end
+    return (gsub(format, "%%(.)", function(letter)
+        return find("mnrsv", letter, 1, true) and ask(letter) or letter
+    end))
+end
 
 -- os
 
@@ -308,11 +320,27 @@ function os.setlocale(locale)
     end
 end
 
-for _, name in ipairs({ "remove", "rename", "tmpname" }) do
-    os[name] = refuse("os." .. name)
+os.rename = refuse("os.rename")
+
+-- Temporary files are in memory only.
+local temporary, temporaries = {}, 0
+
+function os.tmpname()
+    temporaries = temporaries + 1
+    local path = "/tmp/lua_" .. sub("00000" .. temporaries, -6)
+    temporary[path] = ""
+    return path
 end
 
--- io: files are read whole; nothing is written.
+function os.remove(path)
+    if temporary[path] then
+        temporary[path] = nil
+        return true
+    end
+    return finish(false, "os.remove is not supported here")
+end
+
+-- io: files are read whole; nothing but temporary files is written.
 
 local file = { __name = "FILE*" }
 file.__index = file
@@ -409,8 +437,14 @@ function file:setvbuf()
     return true
 end
 
-function file:write()
-    return finish(false, "writing to files is not supported here")
+function file:write(...)
+    local state = state_of(self)
+    if not state.path then
+        return finish(false, "writing to files is not supported here")
+    end
+    state.text = state.text .. concat({ ... })
+    temporary[state.path] = state.text
+    return self
 end
 
 file.__close = file.close
@@ -438,7 +472,15 @@ function io.read(...)
 end
 
 function io.open(path, mode)
-    if mode ~= nil and not find(mode, "^rb?$") then
+    if temporary[path] then
+        local writes = mode ~= nil and find(mode, "[wa+]") ~= nil
+        if writes and find(mode, "w", 1, true) then
+            temporary[path] = ""
+        end
+        local object = new_file(temporary[path])
+        contents[object].path = writes and path or nil
+        return object
+    elseif mode ~= nil and not find(mode, "^rb?$") then
         return finish(false, "writing to files is not supported here")
     end
     local ok, content = bridge.call("read", path)
@@ -459,9 +501,13 @@ function io.lines(path, ...)
     if path == nil then
         return io.stdin:lines(...)
     end
-    local ok, content = bridge.call("read", path)
-    if not ok then
-        return finish(false, content)
+    local content = temporary[path]
+    if not content then
+        local ok
+        ok, content = bridge.call("read", path)
+        if not ok then
+            return finish(false, content)
+        end
     end
     return new_file(content):lines(...)
 end
@@ -665,7 +711,7 @@ local function is_same(object, content, count)
 end
 
 function bridge.reset()
-    hooks = {}
+    hooks, temporary, temporaries = {}, {}, 0
     seed(0)
     for index = 1, 3 do
         local state = contents[streams[index]]
