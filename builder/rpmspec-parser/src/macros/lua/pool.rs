@@ -12,6 +12,9 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, VmState};
 
 use crate::macros::limits;
 
+/// What a state has besides Lua's own: one script in three files.
+const PRELUDE: &str = concat!(include_str!("prelude.lua"), include_str!("system.lua"), include_str!("modules.lua"));
+
 /// States that wait for the next spec.
 const MOST_IDLE: usize = 64;
 
@@ -82,7 +85,7 @@ impl State {
                 Ok(())
             })?,
         )?;
-        lua.load(include_str!("prelude.lua")).set_name("=rpm").set_mode(ChunkMode::Text).call::<()>(&bridge)?;
+        lua.load(PRELUDE).set_name("=rpm").set_mode(ChunkMode::Text).call::<()>(&bridge)?;
         let counted = Arc::clone(&budget);
         let triggers = HookTriggers::new().every_nth_instruction(limits::LUA_INTERVAL);
         lua.set_global_hook(triggers, move |_, _| {
