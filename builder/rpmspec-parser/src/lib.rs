@@ -8,6 +8,27 @@
 //! - [`spec`]: spec files: conditionals, sections, tags, subpackages, and what they evaluate to.
 //! - [`diagnostic`]: errors and warnings with places and the macro expansions that led there.
 //! - [`world`]: the one door to the outside.
+//!
+//! A context is read once and shared by any number of specs, on any number of threads:
+//!
+//! ```
+//! use rpmspec_parser::world::NoWorld;
+//! use rpmspec_parser::{MacroContext, Options, PreparedContext, evaluate_prepared};
+//!
+//! let context = PreparedContext::new(&MacroContext {
+//!     files: vec![("macros".into(), "%dist .x1\n%buildroot /build/%{NAME}\n".into())],
+//!     target_cpu: "x86_64".into(),
+//!     target_os: "linux".into(),
+//!     ..MacroContext::default()
+//! });
+//! let spec = "Name: hello\nVersion: 1.0\nRelease: 1%{?dist}\nSummary: Greets\nLicense: MIT\n\
+//!     BuildRequires: gcc, (make or ninja)\n%description\nGreets.\n%files\n/usr/bin/%{name}\n";
+//! let evaluation = evaluate_prepared(spec, &context, &NoWorld, &Options { path: "hello.spec".into() });
+//! let package = evaluation.package.expect("nothing is wrong with it");
+//! assert_eq!(package.evr().to_string(), "1.0-1.x1");
+//! assert_eq!(package.build_requires[0].value.to_string(), "(make or ninja)");
+//! assert_eq!(package.packages[0].files.as_deref(), Some(&["/usr/bin/hello".to_owned()][..]));
+//! ```
 
 pub mod diagnostic;
 pub mod macros;

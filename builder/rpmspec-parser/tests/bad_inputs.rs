@@ -36,8 +36,8 @@ struct BadInput {
     stderr: String,
 }
 
-/// How long an input may take.
-const LONGEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 2 });
+/// How long an input may take, on a machine that is busy with other things: none takes a second of an idle one's.
+const LONGEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 5 });
 
 /// Where this crate's answer is another one, and why.
 const DIFFERENT: [(&str, &str); 1] = [("lua-require", "there are no native modules to load")];

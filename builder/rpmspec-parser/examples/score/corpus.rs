@@ -149,6 +149,11 @@ impl World for Corpus {
         None
     }
 
+    fn lua_version(&self) -> &str {
+        // That of the rpm that was recorded.
+        "Lua 5.3"
+    }
+
     fn now(&self) -> i64 {
         1_730_000_000
     }

@@ -238,6 +238,12 @@ impl<'world> Macros<'world> {
         self.engine.lua.set_numbers(name, values);
     }
 
+    /// Adds a path to the global Lua table `texts` and its number to `numbers`, as rpm does for each source and patch.
+    /// The tables must have been set before.
+    pub fn push_lua_values(&mut self, texts: &str, text: String, numbers: &str, number: i64) {
+        self.engine.lua.push(texts, text, numbers, number);
+    }
+
     /// Reads another macro file, as `%{load:…}` does.
     pub fn load(&mut self, file: &str, text: &str) {
         self.engine.load_text(file, text);

@@ -51,8 +51,6 @@ pub(super) struct Evaluator<'input, 'world> {
     pub build_dependencies: Dependencies,
     pub source_numbers: Numbering,
     pub patch_numbers: Numbering,
-    /// Whether the Lua tables of sources and patches lag behind.
-    pub lua_tables_are_stale: bool,
     /// Whether `BuildArch` has taken effect: the second reading.
     pub second_pass: bool,
     /// `%{buildroot}` as it was before the spec.
@@ -79,7 +77,6 @@ pub(super) fn evaluate(text: &str, context: &PreparedContext, world: &dyn World,
         build_dependencies: Dependencies::default(),
         source_numbers: Numbering::default(),
         patch_numbers: Numbering::default(),
-        lua_tables_are_stale: true,
         second_pass: false,
         install_root: String::new(),
         misencoded: Vec::new(),
@@ -159,7 +156,7 @@ impl Evaluator<'_, '_> {
         self.patch_numbers = Numbering::default();
         self.define("_docdir", "%{_defaultdocdir}");
         self.define("_licensedir", "%{_defaultlicensedir}");
-        self.lua_tables_are_stale = true;
+        self.clear_lua_tables();
         self.misencoded.clear();
         self.install_root = self.expand("%{?buildroot}");
     }

@@ -231,7 +231,6 @@ impl Evaluator<'_, '_> {
             self.reader.expanded.clone_from(&self.reader.raw);
             return Ok(());
         }
-        self.publish_lua_tables();
         let place = self.reader.place();
         let result = self.macros.expand(&self.reader.raw, &place);
         self.collect_macro_diagnostics();

@@ -13,9 +13,11 @@ pub(super) struct Numbering {
     /// What a tag without a number gets.
     next: u32,
     taken: BTreeSet<u32>,
-    /// Where the files lie, in the order of their tags.
-    paths: Vec<String>,
 }
+
+/// The Lua tables of paths and of numbers.
+const SOURCES: (&str, &str) = ("sources", "source_nums");
+const PATCHES: (&str, &str) = ("patches", "patch_nums");
 
 impl Evaluator<'_, '_> {
     /// Adds the source or patch of a tag; `number` is what stands before the colon.
@@ -63,9 +65,8 @@ impl Evaluator<'_, '_> {
         let name = if is_patch { "PATCH" } else { "SOURCE" };
         self.define(&format!("{name}{number}"), &path);
         self.define(&format!("{name}URL{number}"), field);
-        self.lua_tables_are_stale = true;
-        let numbers = if is_patch { &mut self.patch_numbers } else { &mut self.source_numbers };
-        numbers.paths.push(path);
+        let (table, numbers) = if is_patch { PATCHES } else { SOURCES };
+        self.macros.push_lua_values(table, path, numbers, i64::from(number));
         if is_patch {
             self.source.patches.push(file);
         } else {
@@ -80,17 +81,11 @@ impl Evaluator<'_, '_> {
         tidy_path(&path)
     }
 
-    /// Fills the Lua tables `sources`, `patches` and those of their numbers, if anything came in since.
-    pub(super) fn publish_lua_tables(&mut self) {
-        if !std::mem::take(&mut self.lua_tables_are_stale) {
-            return;
-        }
-        for (table, numbers, is_patch) in [("sources", "source_nums", false), ("patches", "patch_nums", true)] {
-            let files = if is_patch { &self.source.patches } else { &self.source.sources };
-            let nums = files.iter().map(|file| i64::from(file.number)).collect();
-            let paths = if is_patch { &self.patch_numbers.paths } else { &self.source_numbers.paths };
-            self.macros.set_lua_table(table, paths.clone());
-            self.macros.set_lua_numbers(numbers, nums);
+    /// Empties the Lua tables `sources`, `patches` and those of their numbers.
+    pub(super) fn clear_lua_tables(&mut self) {
+        for (table, numbers) in [SOURCES, PATCHES] {
+            self.macros.set_lua_table(table, Vec::new());
+            self.macros.set_lua_numbers(numbers, Vec::new());
         }
     }
 

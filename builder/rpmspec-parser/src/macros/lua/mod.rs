@@ -11,6 +11,7 @@ mod pool;
 mod time;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mlua::{Function, LuaString, MultiValue};
@@ -34,8 +35,9 @@ pub(super) struct LuaState {
     connected: Cell<bool>,
     /// What scripts printed, of each script that is running.
     prints: RefCell<Vec<Vec<u8>>>,
-    /// Global tables to set, by name.
-    globals: RefCell<Vec<(String, Global)>>,
+    /// Global tables by name, and whether the state does not have them yet.
+    globals: RefCell<BTreeMap<String, Global>>,
+    stale: Cell<bool>,
 }
 
 /// A global table that the spec layer provides.
@@ -55,12 +57,29 @@ impl Drop for LuaState {
 impl LuaState {
     /// Sets a global table of strings.
     pub(super) fn set_texts(&self, name: &str, values: Vec<String>) {
-        self.globals.borrow_mut().push((name.to_owned(), Global::Texts(values)));
+        self.set(name, Global::Texts(values));
     }
 
     /// Sets a global table of numbers.
     pub(super) fn set_numbers(&self, name: &str, values: Vec<i64>) {
-        self.globals.borrow_mut().push((name.to_owned(), Global::Numbers(values)));
+        self.set(name, Global::Numbers(values));
+    }
+
+    fn set(&self, name: &str, values: Global) {
+        self.globals.borrow_mut().insert(name.to_owned(), values);
+        self.stale.set(true);
+    }
+
+    /// Adds a string to a global table of strings, and a number to one of numbers.
+    pub(super) fn push(&self, texts: &str, text: String, numbers: &str, number: i64) {
+        let mut globals = self.globals.borrow_mut();
+        if let Some(Global::Texts(values)) = globals.get_mut(texts) {
+            values.push(text);
+        }
+        if let Some(Global::Numbers(values)) = globals.get_mut(numbers) {
+            values.push(number);
+        }
+        self.stale.set(true);
     }
 
     /// A Lua side that shares its states with others of the same context.
@@ -84,12 +103,14 @@ impl LuaState {
                 self.state.get_or_init(|| state)
             }
         };
-        for (name, global) in self.globals.borrow_mut().drain(..) {
-            let table = match global {
-                Global::Texts(texts) => state.lua.create_sequence_from(texts)?,
-                Global::Numbers(numbers) => state.lua.create_sequence_from(numbers)?,
-            };
-            state.lua.globals().set(name, table)?;
+        if self.stale.replace(false) {
+            for (name, global) in &*self.globals.borrow() {
+                let table = match global {
+                    Global::Texts(texts) => state.lua.create_sequence_from(texts.iter().map(String::as_str))?,
+                    Global::Numbers(numbers) => state.lua.create_sequence_from(numbers.iter().copied())?,
+                };
+                state.lua.globals().set(name.as_str(), table)?;
+            }
         }
         Ok(state)
     }
