@@ -1,6 +1,7 @@
 //! Reads a spec line by line as rpm does: joins lines in the middle of a macro, expands, cuts again,
 //! obeys conditionals and `%include`, and collects the expanded text.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::balance::Balance;
@@ -13,6 +14,9 @@ const DEEPEST_INCLUDE: usize = 32;
 
 /// A spec with more lines than this, includes counted as often as they are read, is not read on.
 const MOST_LINES: usize = 2_000_000;
+
+/// In longer lines a place is only looked for behind the last one.
+const LONG_LINE: usize = 4096;
 
 /// A longer expanded text is not read on.
 const LARGEST_TEXT: usize = 64 << 20;
@@ -53,6 +57,8 @@ pub(super) struct Reader {
     pub branches: Vec<Branch>,
     /// Lines joined for one expansion, as written.
     raw: String,
+    /// Where in [`Self::raw`] the last word was that a place was asked for.
+    searched: Cell<usize>,
     /// Where [`Self::raw`] begins.
     raw_place: Place,
     /// Whether they are an `%if` or `%elif`, which is expanded when it is evaluated.
@@ -79,6 +85,7 @@ impl Reader {
             last: place.clone(),
             branches: Vec::new(),
             raw: String::new(),
+            searched: Cell::new(0),
             raw_place: place,
             is_condition: false,
             steering: None,
@@ -97,7 +104,13 @@ impl Reader {
 
     /// The place of a word of the line at hand, where the spec has it literally; else the line's.
     pub(super) fn place_of(&self, word: &str) -> Place {
-        find(&self.raw, word).map_or_else(|| self.place(), |at| self.place_at(at))
+        // Words are mostly asked for in their order, and long lines are not searched again and again.
+        let from = self.searched.get();
+        let behind = self.raw.get(from..).and_then(|rest| find(rest, word)).map(|at| from + at);
+        let found = behind.or_else(|| if self.raw.len() < LONG_LINE { find(&self.raw, word) } else { None });
+        let Some(at) = found else { return self.place() };
+        self.searched.set(at);
+        self.place_at(at)
     }
 
     /// The place behind a word that the lines at hand begin with, if they do.
@@ -178,6 +191,7 @@ impl Evaluator<'_, '_> {
     fn fill(&mut self, strip: Strip) -> Step<bool> {
         let mut balance = Balance::default();
         self.reader.raw.clear();
+        self.reader.searched.set(0);
         loop {
             let Some(start) = self.reader.next_raw_line() else {
                 if !self.reader.raw.is_empty() {
