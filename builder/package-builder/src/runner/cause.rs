@@ -17,10 +17,26 @@ const SIGNS: [&str; 10] = [
     "assertion",
 ];
 
-/// The first line that names an error, else the last one that is not noise.
+/// Lines that a heading may be followed by, of those that are shown.
+const LISTED: usize = 5;
+
+/// The first line that names an error, with what it lists below if it is a heading; else the last line that is not
+/// noise.
 pub(super) fn cause_of(tail: &[String]) -> Option<String> {
-    let telling = || tail.iter().filter(|line| !is_noise(line));
-    telling().find(|line| names_an_error(line)).or_else(|| telling().next_back()).map(|line| line.trim().to_owned())
+    let telling = |line: &&String| !is_noise(line);
+    let Some(place) = tail.iter().position(|line| telling(&line) && names_an_error(line)) else {
+        return tail.iter().rfind(telling).map(|line| line.trim().to_owned());
+    };
+    let mut cause = tail[place].trim().to_owned();
+    if cause.ends_with(':') {
+        let listed = || tail[place + 1..].iter().take_while(|line| line.starts_with([' ', '\t']));
+        listed().take(LISTED).for_each(|line| cause.push_str(&format!("\n  {}", line.trim())));
+        let more = listed().count().saturating_sub(LISTED);
+        if more > 0 {
+            cause.push_str(&format!("\n  and {more} more"));
+        }
+    }
+    Some(cause)
 }
 
 fn is_noise(line: &str) -> bool {
@@ -60,6 +76,16 @@ mod tests {
             "    Bad exit status from /var/tmp/x (%check)",
         ];
         assert_eq!(cause(&suite).as_deref(), Some("1 Test in 1 Category Failed"));
+        let unpackaged = [
+            "Checking for unpackaged file(s): /usr/lib/rpm/check-files /build/BUILDROOT/a-1-1.x86_64",
+            "error: Installed (but unpackaged) file(s) found:",
+            "   /usr/bin/a",
+            "   /usr/bin/b",
+            "RPM build errors:",
+            "    Installed (but unpackaged) file(s) found:",
+        ];
+        let listed = "error: Installed (but unpackaged) file(s) found:\n  /usr/bin/a\n  /usr/bin/b";
+        assert_eq!(cause(&unpackaged).as_deref(), Some(listed));
         assert_eq!(cause(&["12 passed, 0 failed", "aborted"]).as_deref(), Some("aborted"));
         assert_eq!(cause(&["only this", ""]).as_deref(), Some("only this"));
         assert_eq!(cause(&[]), None);

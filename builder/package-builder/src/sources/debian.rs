@@ -34,14 +34,14 @@ impl DebianArchives {
         source: &str,
         version: &str,
         suite: Option<&str>,
-        file: Option<&str>,
+        which: Which<'_>,
         into: &Path,
     ) -> Result<PathBuf, String> {
         let mut reasons = Vec::new();
         // The suite that was named first; versions move between suites, so the host's own are asked as well.
         let suites = if suite.is_some() { vec![suite, None] } else { vec![None] };
         for suite in suites {
-            match self.download_from(source, version, suite, file, into) {
+            match self.download_from(source, version, suite, which, into) {
                 Ok(path) => return Ok(path),
                 Err(reason) => reasons.push(reason),
             }
@@ -54,13 +54,13 @@ impl DebianArchives {
         source: &str,
         version: &str,
         suite: Option<&str>,
-        file: Option<&str>,
+        which: Which<'_>,
         into: &Path,
     ) -> Result<PathBuf, String> {
         let apt = self.client(suite)?;
         let wanted = format!("{source}={version}");
         let mut arguments = vec!["-qq", "source", "--download-only"];
-        if file.is_none() {
+        if let Which::Like(_) = which {
             arguments.push("--tar-only");
         }
         arguments.push(&wanted);
@@ -70,7 +70,7 @@ impl DebianArchives {
             let again = apt.run("apt-get", &arguments, Some(into));
             again.map_err(|_| explain(&apt, source, version, suite, &error))?;
         }
-        pick(into, file)
+        pick(into, which)
     }
 
     fn client(&self, suite: Option<&str>) -> ClientOrReason {
@@ -103,18 +103,30 @@ fn explain(apt: &PrivateApt, source: &str, version: &str, suite: Option<&str>, e
     format!("{place} has `{source}` only as {}; append `@SUITE` to ask another suite", versions.join(", "))
 }
 
-/// The file asked for, or the one upstream tarball (`NAME_VERSION.orig.tar.*`, not `.orig-COMPONENT.`; native
-/// packages have `NAME_VERSION.tar.*`).
-fn pick(directory: &Path, file: Option<&str>) -> Result<PathBuf, String> {
+/// Which file of a source package is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which<'a> {
+    /// The one of this name.
+    Named(&'a str),
+    /// The one of this name if there is one, else the upstream tarball (`NAME_VERSION.orig.tar.*`, not
+    /// `.orig-COMPONENT.`; native packages have `NAME_VERSION.tar.*`).
+    Like(&'a str),
+}
+
+/// The file that is wanted.
+fn pick(directory: &Path, which: Which<'_>) -> Result<PathBuf, String> {
     let listing = fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let mut names: Vec<String> =
         listing.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let is_signature = |name: &str| name.ends_with(".asc") || name.ends_with(".sig");
     let of_kind = |kind: &str| names.iter().find(|name| name.contains(kind) && !is_signature(name));
-    let chosen = match file {
-        Some(file) => names.iter().find(|name| *name == file),
-        None => of_kind(".orig.tar.").or_else(|| names.iter().find(|name| is_native_tarball(name))),
+    let named = |wanted: &str| names.iter().find(|name| *name == wanted);
+    let chosen = match which {
+        Which::Named(wanted) => named(wanted),
+        Which::Like(wanted) => named(wanted)
+            .or_else(|| of_kind(".orig.tar."))
+            .or_else(|| names.iter().find(|name| is_native_tarball(name))),
     };
     match chosen {
         Some(name) => Ok(directory.join(name)),
@@ -131,23 +143,25 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
 
-    fn picked(names: &[&str], file: Option<&str>) -> Result<String, String> {
+    fn picked(names: &[&str], which: Which<'_>) -> Result<String, String> {
         let directory = tempfile::tempdir().unwrap();
         for name in names {
             fs::write(directory.path().join(name), "").unwrap();
         }
-        pick(directory.path(), file).map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        pick(directory.path(), which).map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
     }
 
     #[test]
     fn the_upstream_tarball_is_picked_unless_another_file_is_named() {
         let names =
             ["a_1-1.debian.tar.xz", "a_1-1.dsc", "a_1.orig-doc.tar.gz", "a_1.orig.tar.gz", "a_1.orig.tar.gz.asc"];
-        assert_eq!(picked(&names, None).unwrap(), "a_1.orig.tar.gz");
-        assert_eq!(picked(&names, Some("a_1.orig-doc.tar.gz")).unwrap(), "a_1.orig-doc.tar.gz");
-        assert_eq!(picked(&["n_2.tar.xz", "n_2.dsc"], None).unwrap(), "n_2.tar.xz");
+        assert_eq!(picked(&names, Which::Like("a-1.tar.gz")).unwrap(), "a_1.orig.tar.gz");
+        for which in [Which::Named("a_1.orig-doc.tar.gz"), Which::Like("a_1.orig-doc.tar.gz")] {
+            assert_eq!(picked(&names, which).unwrap(), "a_1.orig-doc.tar.gz");
+        }
+        assert_eq!(picked(&["n_2.tar.xz", "n_2.dsc"], Which::Like("n.tar.xz")).unwrap(), "n_2.tar.xz");
         assert_eq!(
-            picked(&["a_1.dsc"], Some("b")).unwrap_err(),
+            picked(&["a_1.dsc"], Which::Named("b")).unwrap_err(),
             "the source package has a_1.dsc; append `#FILE` to choose"
         );
     }

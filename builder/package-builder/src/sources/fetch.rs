@@ -2,7 +2,7 @@
 
 use super::checksum::{FileChecksum, checksum_of_file};
 use super::crates;
-use super::debian::DebianArchives;
+use super::debian::{DebianArchives, Which};
 use super::error::{Attempt, SourceError};
 use super::http::{HttpClient, Limits};
 use super::lookaside::{Found, Lookaside};
@@ -335,8 +335,11 @@ impl<'a> Fetcher<'a> {
                 let incoming = staged.parent().expect("it was joined to a directory");
                 let directory = tempfile::Builder::new().prefix("debian-").tempdir_in(incoming);
                 let directory = directory.map_err(|error| SourceError::file(incoming, &error))?;
-                let (suite, file) = (suite.as_deref(), file.as_deref());
-                let downloaded = self.debian.download(source, version, suite, file, directory.path());
+                let which = match file {
+                    Some(file) => Which::Named(file),
+                    None => Which::Like(&request.file_name),
+                };
+                let downloaded = self.debian.download(source, version, suite.as_deref(), which, directory.path());
                 downloaded.and_then(|path| fs::rename(path, &staged).map_err(|error| error.to_string()))
             }
         };
