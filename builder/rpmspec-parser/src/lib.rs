@@ -37,6 +37,6 @@ pub mod spec;
 pub mod world;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
-pub use macros::{MacroContext, Macros, PreparedContext};
-pub use spec::{Evaluation, Options, SourcePackage, evaluate, evaluate_prepared};
+pub use macros::{MacroContext, Macros, PreparedContext, TraceStep};
+pub use spec::{Evaluation, Observer, Options, SourcePackage, evaluate, evaluate_observed, evaluate_prepared};
 pub use world::World;

@@ -59,6 +59,18 @@ impl PreparedContext {
         *macros.engine.place.borrow_mut() = Some(Place { file: "<command line>".into(), line: 1, column: 1 });
         let name = name.strip_prefix('%').unwrap_or(name);
         macros.engine.define_text(&format!("{name} {body}"), Level::COMMAND_LINE);
+        self.replaced_by(macros)
+    }
+
+    /// The same context without the newest definition of a name, as `--undefine` takes it away.
+    #[must_use]
+    pub fn without_definition(&self, name: &str) -> Self {
+        let mut macros = Macros::prepared(self, &crate::world::NoWorld);
+        macros.undefine(name.strip_prefix('%').unwrap_or(name));
+        self.replaced_by(macros)
+    }
+
+    fn replaced_by(&self, macros: Macros<'_>) -> Self {
         Self {
             table: macros.engine.table.into_inner(),
             rpmrc: macros.engine.rpmrc,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::lua::LuaState;
 use super::rpmrc::Rpmrc;
 use super::table::{Definition, Kind, MacroTable};
+use super::trace::Trace;
 use super::{Level, limits, text};
 use crate::diagnostic::{Expansion, Severity};
 use crate::{Diagnostic, Place, World};
@@ -74,6 +75,8 @@ pub(super) struct Engine<'world> {
     /// Expansions on the native stack.
     pub(super) nesting: Cell<u32>,
     pub(super) budget: limits::Budget,
+    /// The macro that is followed, if any.
+    pub(super) trace: Trace,
 }
 
 impl<'world> Engine<'world> {
@@ -132,12 +135,17 @@ impl<'world> Engine<'world> {
             .map(|definition| Expansion { name: definition.name.to_string(), defined_at: definition.place.clone() })
             .collect();
         let message = message.into();
+        log.push(Diagnostic { severity, message, place: self.place_of_use(), expansions, hint });
+    }
+
+    /// Where the outermost macro stands that is being expanded; the column counts from the text's beginning.
+    pub(super) fn place_of_use(&self) -> Option<Place> {
         let mut place = self.place.borrow().clone();
         if let Some(place) = place.as_mut().filter(|_| !self.loading.get()) {
             let offset = u32::try_from(self.offset.get()).unwrap_or(u32::MAX);
             place.column = place.column.saturating_add(offset);
         }
-        log.push(Diagnostic { severity, message, place, expansions, hint });
+        place
     }
 
     /// Appends to a frame's buffer, within the limits.

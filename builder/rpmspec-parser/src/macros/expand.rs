@@ -180,6 +180,7 @@ impl Engine<'_> {
     ) {
         let previous = frame.call.clone();
         self.chain.borrow_mut().push(Arc::clone(definition));
+        let step = self.begin_step(frame, definition, arguments.as_deref());
         match definition.kind {
             Kind::Builtin(builtin) => self.run_builtin(frame, builtin, arguments.as_deref(), used),
             Kind::Literal | Kind::Argument => self.append(frame, &definition.body),
@@ -194,6 +195,7 @@ impl Engine<'_> {
                 }
             },
         }
+        self.end_step(frame, step);
         self.chain.borrow_mut().pop();
         frame.call = previous;
     }

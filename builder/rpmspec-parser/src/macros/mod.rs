@@ -16,6 +16,7 @@ mod rpmrc;
 mod scan;
 mod table;
 mod text;
+mod trace;
 mod version;
 
 use std::cell::{Cell, RefCell};
@@ -23,12 +24,20 @@ use std::sync::Arc;
 
 pub use context::{MacroContext, PreparedContext};
 pub use level::Level;
+pub use trace::TraceStep;
 
 use crate::diagnostic::Severity;
 use crate::{Diagnostic, Place, World};
 use engine::Engine;
 use rpmrc::Rpmrc;
 use table::{Kind, MacroTable};
+
+/// How much was said and followed before an expansion.
+#[derive(Clone, Copy)]
+struct Before {
+    said: usize,
+    steps: usize,
+}
 
 /// Macro definitions in force, and everything that can be expanded with them.
 pub struct Macros<'world> {
@@ -73,6 +82,7 @@ impl<'world> Macros<'world> {
             verbose: Cell::new(false),
             nesting: Cell::new(0),
             budget: limits::Budget::default(),
+            trace: trace::Trace::default(),
         }
     }
 
@@ -123,20 +133,21 @@ impl<'world> Macros<'world> {
         value.map(|value| value.is_true()).ok_or_else(|| self.first_error(before, place))
     }
 
-    fn begin(&self, place: &Place) -> usize {
+    fn begin(&self, place: &Place) -> Before {
         *self.engine.place.borrow_mut() = Some(place.clone());
         self.engine.offset.set(0);
         self.engine.budget.renew();
-        self.engine.log.borrow().len()
+        Before { said: self.engine.log.borrow().len(), steps: self.engine.trace.steps.borrow().len() }
     }
 
     /// Gives what was said about a text since a point its line and column. Until then the column counts from the
     /// text's beginning.
-    fn locate(&self, before: usize, text: &str, place: &Place) {
-        for said in self.engine.log.borrow_mut().iter_mut().skip(before) {
-            let Some(at) = said.place.as_mut().filter(|at| at.file == place.file && at.line == place.line) else {
-                continue;
-            };
+    fn locate(&self, before: Before, text: &str, place: &Place) {
+        let mut said = self.engine.log.borrow_mut();
+        let mut steps = self.engine.trace.steps.borrow_mut();
+        let said = said.iter_mut().skip(before.said).filter_map(|said| said.place.as_mut());
+        let steps = steps.iter_mut().skip(before.steps).filter_map(|step| step.used_at.as_mut());
+        for at in said.chain(steps).filter(|at| at.file == place.file && at.line == place.line) {
             let offset = usize::try_from(at.column.saturating_sub(place.column)).unwrap_or(0);
             let above = text.get(..offset).unwrap_or("");
             let column = above.len() - above.rfind('\n').map_or(0, |end| end + 1);
@@ -148,10 +159,10 @@ impl<'world> Macros<'world> {
     }
 
     /// Takes the first error of what was said since a point.
-    fn first_error(&self, before: usize, place: &Place) -> Diagnostic {
+    fn first_error(&self, before: Before, place: &Place) -> Diagnostic {
         let mut log = self.engine.log.borrow_mut();
-        match log.iter().skip(before).position(|said| said.severity == Severity::Error) {
-            Some(index) => log.remove(before + index),
+        match log.iter().skip(before.said).position(|said| said.severity == Severity::Error) {
+            Some(index) => log.remove(before.said + index),
             None => Diagnostic::error("macro expansion failed").at(place),
         }
     }
@@ -188,6 +199,16 @@ impl<'world> Macros<'world> {
     /// Sets what `%{verbose}` tells, as `rpm -v` does. Evaluation is not verbose unless it is asked to be.
     pub fn set_verbose(&mut self, verbose: bool) {
         self.engine.verbose.set(verbose);
+    }
+
+    /// Follows a macro from now on: every step of its expansions is among [`Self::take_trace`].
+    pub fn follow(&mut self, name: &str) {
+        self.engine.trace.follow(name);
+    }
+
+    /// Takes the steps of the macro that is followed, in order, since the last call.
+    pub fn take_trace(&mut self) -> Vec<TraceStep> {
+        self.engine.trace.take()
     }
 
     /// Says whether a name is defined.

@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::sections::Part;
 use super::source_package::{BinaryPackage, SourcePackage};
 use super::sources::Numbering;
-use super::{Evaluation, Options};
+use super::{Evaluation, Observer, Options};
 use crate::macros::{Level, PreparedContext};
 use crate::{Diagnostic, Macros, Place, World};
 
@@ -65,7 +65,13 @@ pub(super) struct Evaluator<'input, 'world> {
 }
 
 /// Evaluates a spec; see [`super::evaluate`].
-pub(super) fn evaluate(text: &str, context: &PreparedContext, world: &dyn World, options: &Options) -> Evaluation {
+pub(super) fn evaluate(
+    text: &str,
+    context: &PreparedContext,
+    world: &dyn World,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Evaluation {
     let mut evaluator = Evaluator {
         macros: Macros::prepared(context, world),
         world,
@@ -86,8 +92,10 @@ pub(super) fn evaluate(text: &str, context: &PreparedContext, world: &dyn World,
         failed: false,
     };
     evaluator.collect_macro_diagnostics();
+    observer.before(&mut evaluator.macros);
     let _stopped_early = evaluator.read_spec(text);
     evaluator.collect_macro_diagnostics();
+    observer.after(&mut evaluator.macros);
     let package = if evaluator.failed { None } else { Some(evaluator.finish()) };
     Evaluation { package, diagnostics: evaluator.diagnostics }
 }
@@ -181,6 +189,8 @@ impl Evaluator<'_, '_> {
                 );
             };
             self.macros.set_build_arch(arch);
+            // What was followed in the first reading is followed again in the second.
+            self.macros.take_trace();
             self.second_pass = true;
             self.begin(text);
             self.read_parts()?;

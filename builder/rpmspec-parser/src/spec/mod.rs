@@ -31,7 +31,7 @@ pub use source_package::{
 use std::path::PathBuf;
 
 use crate::macros::PreparedContext;
-use crate::{Diagnostic, MacroContext, World};
+use crate::{Diagnostic, MacroContext, Macros, World};
 
 /// What evaluation needs to know besides the text and the macros.
 #[derive(Clone, Debug, Default)]
@@ -60,5 +60,34 @@ pub fn evaluate(text: &str, context: &MacroContext, world: &dyn World, options: 
 /// Evaluates a spec as [`evaluate`] does, in a context that is read already. A spec's bytes are made a text by
 /// [`decode`], so that what is no UTF-8 is found where rpm finds it.
 pub fn evaluate_prepared(text: &str, context: &PreparedContext, world: &dyn World, options: &Options) -> Evaluation {
-    evaluator::evaluate(text, context, world, options)
+    evaluator::evaluate(text, context, world, options, &mut Unobserved)
+}
+
+/// Someone who looks at the macros before a spec is read and behind its last line: to follow one of them, or to
+/// expand a text in what the spec has made of them.
+pub trait Observer {
+    /// The spec is about to be read.
+    fn before(&mut self, macros: &mut Macros<'_>) {
+        let _ = macros;
+    }
+
+    /// The spec is read as far as it could be. What the macros have to say from now on is the observer's to take.
+    fn after(&mut self, macros: &mut Macros<'_>) {
+        let _ = macros;
+    }
+}
+
+struct Unobserved;
+
+impl Observer for Unobserved {}
+
+/// Evaluates a spec as [`evaluate_prepared`] does, under the eyes of an observer.
+pub fn evaluate_observed(
+    text: &str,
+    context: &PreparedContext,
+    world: &dyn World,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Evaluation {
+    evaluator::evaluate(text, context, world, options, observer)
 }
