@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::ShellPolicy;
+
 /// Turn a tree of RPM specs into a repository of RPMs
 #[derive(Debug, Parser)]
 #[command(name = "package-builder", version, arg_required_else_help = true, max_term_width = 100)]
@@ -47,6 +49,9 @@ pub struct TreeArgs {
     /// Define a macro, as `rpmbuild --define` does
     #[arg(short = 'D', long, global = true, value_name = "'NAME BODY'")]
     pub define: Vec<String>,
+    /// Where shell commands of specs run while they are evaluated [default: of package-builder.toml, or host]
+    #[arg(long = "shell", global = true, value_enum, value_name = "POLICY")]
+    pub shell_policy: Option<ShellPolicy>,
     /// Use nothing from outside the machine
     #[arg(long, global = true)]
     pub offline: bool,

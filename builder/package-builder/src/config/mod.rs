@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde::Deserialize;
 
 use crate::cli::TreeArgs;
@@ -19,6 +20,8 @@ pub struct TreeFile {
     pub sources: SourceSettings,
     /// How providers are chosen.
     pub resolve: ResolveSettings,
+    /// What specs may do while they are evaluated.
+    pub evaluate: EvaluateSettings,
 }
 
 /// The distribution a tree makes.
@@ -55,6 +58,27 @@ pub struct ResolveSettings {
     pub prefer: Vec<String>,
 }
 
+/// What specs may do while they are evaluated.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateSettings {
+    /// Where their shell commands run.
+    pub shell: ShellPolicy,
+}
+
+/// Where the shell commands of specs (`%(…)`, Lua's `io.popen`) run while they are evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ShellPolicy {
+    /// On this host, as its user, with the environment of a build
+    #[default]
+    Host,
+    /// Nowhere: they are errors; nor are files outside of the tree read
+    Refuse,
+    /// In a sandbox without a network, over the base layer
+    Sandboxed,
+}
+
 /// Everything a command needs to know, with absolute paths.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -72,6 +96,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Whether the network may be used.
     pub offline: bool,
+    /// Where the shell commands of specs run while they are evaluated.
+    pub shell: ShellPolicy,
     /// The tree's own settings, with the command line's on top.
     pub file: TreeFile,
     /// `--define` values: name (with options) and body.
@@ -114,6 +140,7 @@ impl Settings {
             output: absolute(&arguments.output, "out")?,
             cache,
             offline: arguments.offline,
+            shell: arguments.shell_policy.unwrap_or(file.evaluate.shell),
             file,
             defines,
             tree,

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rpmspec_parser::spec::SourcePackage;
-use rpmspec_parser::{Diagnostic, MacroContext, Options, Severity, World, evaluate};
+use rpmspec_parser::spec::{SourcePackage, decode};
+use rpmspec_parser::{Diagnostic, Macros, Observer, Options, PreparedContext, Severity, evaluate_observed};
 
 use crate::error::{CommandError, IoContext};
 
-use super::world::SpecWorld;
+use super::world::{HostWorld, SpecWorld};
 
 /// A spec that evaluates.
 #[derive(Clone, Debug)]
@@ -41,12 +41,14 @@ pub struct BrokenSpec {
 pub fn evaluate_tree(
     tree: &Path,
     specs: &Path,
-    context: &MacroContext,
-    world: &dyn World,
+    context: &PreparedContext,
+    world: &HostWorld,
 ) -> Result<(Vec<Evaluated>, Vec<BrokenSpec>), CommandError> {
     let files = find_specs(specs)?;
-    let outcomes: Vec<_> =
-        files.into_par_iter().map(|path| evaluate_file(tree, path, context, world)).collect::<Result<_, _>>()?;
+    let outcomes: Vec<_> = files
+        .into_par_iter()
+        .map(|path| evaluate_spec(tree, path, context, world, &mut Unwatched))
+        .collect::<Result<_, _>>()?;
     let (mut evaluated, mut broken) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
@@ -57,7 +59,11 @@ pub fn evaluate_tree(
     Ok((evaluated, broken))
 }
 
-fn find_specs(specs: &Path) -> Result<Vec<PathBuf>, CommandError> {
+/// The spec files of a tree, in the order of their paths.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn find_specs(specs: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(specs).min_depth(2).max_depth(2).sort_by_file_name() {
         let entry = entry.map_err(|error| CommandError::infrastructure(format!("cannot list the specs: {error}")))?;
@@ -68,17 +74,27 @@ fn find_specs(specs: &Path) -> Result<Vec<PathBuf>, CommandError> {
     Ok(files)
 }
 
-fn evaluate_file(
+struct Unwatched;
+
+impl Observer for Unwatched {}
+
+/// Evaluates one spec file, under the eyes of an observer.
+///
+/// # Errors
+/// It cannot be read. A broken spec is no error, but the inner one.
+pub fn evaluate_spec(
     tree: &Path,
     path: PathBuf,
-    context: &MacroContext,
-    world: &dyn World,
+    context: &PreparedContext,
+    world: &HostWorld,
+    observer: &mut dyn Observer,
 ) -> Result<Result<Evaluated, BrokenSpec>, CommandError> {
     let name = path.strip_prefix(tree).unwrap_or(&path).to_string_lossy().into_owned();
     let bytes = std::fs::read(&path).doing("read", &path)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let world = SpecWorld::new(world, path.parent().unwrap_or(tree));
-    let evaluation = evaluate(&text, context, &world, &Options { path: PathBuf::from(&name) });
+    let text = decode(&bytes);
+    let world = SpecWorld::new(world, path.parent().unwrap_or(tree), tree);
+    let options = Options { path: PathBuf::from(&name) };
+    let evaluation = evaluate_observed(&text, context, &world, &options, observer);
     let failed = evaluation.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     Ok(match evaluation.package {
         Some(package) if !failed => Ok(Evaluated { path, name, package, diagnostics: evaluation.diagnostics }),
@@ -87,4 +103,15 @@ fn evaluate_file(
             Err(BrokenSpec { name, package, diagnostics: evaluation.diagnostics })
         }
     })
+}
+
+/// Looks at the macros of a context without any spec.
+pub fn with_macros<T>(
+    tree: &Path,
+    context: &PreparedContext,
+    world: &HostWorld,
+    look: impl FnOnce(&mut Macros<'_>) -> T,
+) -> T {
+    let world = SpecWorld::new(world, tree, tree);
+    look(&mut Macros::prepared(context, &world))
 }

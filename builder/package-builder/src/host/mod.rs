@@ -1,11 +1,14 @@
 //! The host's side of planning: finding specs, evaluating them, and the folders that results live in.
 
+mod diagnostics;
 mod evaluate;
 mod layout;
 mod lock;
+mod shell;
 mod world;
 
-pub use evaluate::{BrokenSpec, Evaluated, evaluate_tree};
+pub use diagnostics::Snippets;
+pub use evaluate::{BrokenSpec, Evaluated, evaluate_spec, evaluate_tree, find_specs, with_macros};
 pub use layout::Layout;
 pub use lock::OutputLock;
 pub use world::{HostWorld, TOPDIR};

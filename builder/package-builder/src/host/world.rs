@@ -1,40 +1,136 @@
-//! A [`World`] that answers from this host: the effects a spec of a trusted tree may have.
+//! A [`World`] that answers from this host, as far as the policy of the tree allows.
+//!
+//! What a spec evaluates to must not depend on who evaluates it where: the environment is that of a build, and what
+//! rpm brings along (`/usr/lib/rpm`, `/etc/rpm`) is the base's, never the host's.
 
-use std::collections::HashMap;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
-use rpmspec_parser::World;
+use rpmspec_parser::{MacroContext, World};
 
-/// Shell commands of a spec are ended after this long.
-const LONGEST_SHELL: Duration = Duration::from_secs(20);
+use crate::config::ShellPolicy;
+use crate::runner::conventions;
 
-/// Answers from the host's files and shell. Files below `/usr/lib/rpm` and `/etc/rpm` are not the host's
-/// business: they come with the macro context. Shell answers are remembered for the process's life.
+use super::shell;
+
+/// Where a build root keeps its rpmbuild tree. Specs are evaluated with the same `%{_topdir}`, so that what
+/// they evaluate to does not depend on where the tree lies on the host.
+pub const TOPDIR: &str = "/build";
+
+/// The variable of a build's environment that depends on the machine.
+const CPUS: &str = "PACKAGE_BUILDER_CPUS";
+
+/// Answers from the host's files and shell, shared by all specs. Shell answers are remembered for the process's life.
 #[derive(Debug)]
 pub struct HostWorld {
     now: i64,
+    policy: ShellPolicy,
+    environment: Vec<(String, String)>,
+    /// rpm's own files that the macro context brings along.
+    files: BTreeMap<PathBuf, String>,
     answers: Mutex<HashMap<String, Vec<u8>>>,
 }
 
 impl HostWorld {
-    /// A world whose clock stands still at `now`, seconds since 1970.
+    /// A world whose clock stands still at `now`, seconds since 1970, with the rpm of a macro context.
     #[must_use]
-    pub fn new(now: i64) -> Self {
-        Self { now, answers: Mutex::new(HashMap::new()) }
+    pub fn new(now: i64, context: &MacroContext, policy: ShellPolicy) -> Self {
+        let environment = conventions::environment(1).into_iter().filter(|(name, _)| name != CPUS).collect();
+        Self { now, policy, environment, files: context.files.iter().cloned().collect(), answers: Mutex::default() }
+    }
+
+    /// The time its clock stands at.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    fn shell(&self, command: &str) -> io::Result<Vec<u8>> {
+        match self.policy {
+            ShellPolicy::Host => {}
+            ShellPolicy::Refuse => return Err(refusal("shell commands are refused here (`--shell refuse`)")),
+            ShellPolicy::Sandboxed => return Err(io::Error::other("`--shell sandboxed` is not supported yet")),
+        }
+        if let Some(answer) = self.answers.lock().ok().and_then(|answers| answers.get(command).cloned()) {
+            return Ok(answer);
+        }
+        let answer = shell::run(command, &self.environment)?;
+        if let Ok(mut answers) = self.answers.lock() {
+            answers.insert(command.to_owned(), answer.clone());
+        }
+        Ok(answer)
     }
 }
 
-impl World for HostWorld {
+/// What one spec sees: its own folder as the build root's `%{_sourcedir}` and `%{_specdir}`, and no file outside of
+/// the tree unless the policy trusts it.
+pub(super) struct SpecWorld<'a> {
+    host: &'a HostWorld,
+    folder: &'a Path,
+    tree: &'a Path,
+}
+
+impl<'a> SpecWorld<'a> {
+    /// The world of a spec in `folder`; relative paths count from `tree`.
+    pub(super) fn new(host: &'a HostWorld, folder: &'a Path, tree: &'a Path) -> Self {
+        Self { host, folder, tree }
+    }
+
+    fn on_host(&self, path: &Path) -> PathBuf {
+        let in_folder = |name: &str| path.strip_prefix(TOPDIR).and_then(|path| path.strip_prefix(name)).ok();
+        match in_folder("SOURCES").or_else(|| in_folder("SPECS")) {
+            Some(relative) => self.folder.join(relative),
+            None => self.tree.join(path),
+        }
+    }
+
+    /// Whether a file may be looked at; links count as what they lead to.
+    fn may_see(&self, path: &Path) -> bool {
+        if self.host.policy == ShellPolicy::Host {
+            return true;
+        }
+        let Ok(path) = path.canonicalize() else { return false };
+        let within = |root: &Path| root.canonicalize().is_ok_and(|root| path.starts_with(root));
+        within(self.folder) || within(self.tree)
+    }
+
+    /// Replaces the build root's folders in a command by this spec's, where nothing needs quoting for that.
+    fn command_on_host(&self, command: &str) -> io::Result<String> {
+        let names = ["SOURCES", "SPECS"].map(|name| format!("{TOPDIR}/{name}"));
+        if self.host.policy != ShellPolicy::Host || !names.iter().any(|name| command.contains(name)) {
+            return Ok(command.to_owned());
+        }
+        let folder = self.folder.to_string_lossy();
+        if folder.contains(|letter: char| !letter.is_ascii_alphanumeric() && !"/._+-".contains(letter)) {
+            return Err(io::Error::other(format!(
+                "`{folder}` cannot be named in a shell command; move the tree to a path of letters, digits and `._+-`"
+            )));
+        }
+        Ok(names.iter().fold(command.to_owned(), |command, name| command.replace(name, &folder)))
+    }
+}
+
+impl World for SpecWorld<'_> {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if is_rpms(path) {
+            let text = self.host.files.get(path).ok_or(io::ErrorKind::NotFound)?;
+            return Ok(text.clone().into_bytes());
+        }
+        let path = self.on_host(path);
+        if path.exists() && !self.may_see(&path) {
+            return Err(refusal("files outside of the tree are refused here"));
+        }
         std::fs::read(path)
     }
 
     fn exists(&self, path: &Path) -> bool {
-        path.exists()
+        if is_rpms(path) {
+            return self.host.files.keys().any(|file| file.starts_with(path));
+        }
+        let path = self.on_host(path);
+        path.exists() && self.may_see(&path)
     }
 
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
@@ -46,111 +142,96 @@ impl World for HostWorld {
             .components()
             .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
             .collect();
-        walkdir::WalkDir::new(fixed)
+        if is_rpms(&fixed) {
+            return self.host.files.keys().filter(|path| matcher.is_match(path)).cloned().collect();
+        }
+        let on_host = self.on_host(&fixed);
+        // What is found is named as the pattern names it.
+        let as_asked = |path: &Path| path.strip_prefix(&on_host).map(|below| fixed.join(below)).ok();
+        walkdir::WalkDir::new(&on_host)
             .max_depth(8)
             .sort_by_file_name()
             .into_iter()
             .filter_map(Result::ok)
-            .map(walkdir::DirEntry::into_path)
-            .filter(|path| matcher.is_match(path))
+            .filter(|entry| as_asked(entry.path()).is_some_and(|path| matcher.is_match(path)))
+            .filter(|entry| self.may_see(entry.path()))
+            .filter_map(|entry| as_asked(entry.path()))
             .collect()
     }
 
     fn shell(&self, command: &str) -> io::Result<Vec<u8>> {
-        if let Some(answer) = self.answers.lock().ok().and_then(|answers| answers.get(command).cloned()) {
+        let on_host = self.command_on_host(command)?;
+        let answer = self.host.shell(&on_host)?;
+        if on_host == command {
             return Ok(answer);
         }
-        let answer = run_shell(command)?;
-        if let Ok(mut answers) = self.answers.lock() {
-            answers.insert(command.to_owned(), answer.clone());
-        }
-        Ok(answer)
+        let text = String::from_utf8_lossy(&answer);
+        Ok(text.replace(&*self.folder.to_string_lossy(), &format!("{TOPDIR}/SOURCES")).into_bytes())
     }
 
     fn environment(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        self.host.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     fn now(&self) -> i64 {
-        self.now
+        self.host.now
     }
 }
 
-/// Where a build root keeps its rpmbuild tree. Specs are evaluated with the same `%{_topdir}`, so that what
-/// they evaluate to does not depend on where the tree lies on the host.
-pub const TOPDIR: &str = "/build";
-
-/// A world that shows the spec's own folder as the build root's `%{_sourcedir}`.
-pub(super) struct SpecWorld<'a> {
-    inner: &'a dyn World,
-    folder: &'a Path,
+/// Whether a path is rpm's own: such files are the base's.
+fn is_rpms(path: &Path) -> bool {
+    let plain = path.components().all(|part| part != Component::ParentDir);
+    plain && ["/usr/lib/rpm", "/etc/rpm"].iter().any(|folder| path.starts_with(folder))
 }
 
-impl<'a> SpecWorld<'a> {
-    pub(super) fn new(inner: &'a dyn World, folder: &'a Path) -> Self {
-        Self { inner, folder }
+fn refusal(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(policy: ShellPolicy) -> HostWorld {
+        let files = vec![(PathBuf::from("/usr/lib/rpm/macros.d/macros.a"), "%a 1".to_owned())];
+        HostWorld::new(0, &MacroContext { files, ..MacroContext::default() }, policy)
     }
 
-    fn on_host(&self, path: &Path) -> PathBuf {
-        match path.strip_prefix(TOPDIR).and_then(|path| path.strip_prefix("SOURCES")) {
-            Ok(relative) => self.folder.join(relative),
-            Err(_) => path.to_owned(),
+    #[test]
+    fn a_spec_sees_its_folder_and_the_bases_rpm() {
+        let tree = tempfile::tempdir().expect("a temporary folder");
+        let folder = tree.path().join("SPECS/a");
+        std::fs::create_dir_all(&folder).expect("it can be made");
+        std::fs::write(folder.join("a.inc"), "x").expect("it can be written");
+        let host = host(ShellPolicy::Host);
+        let world = SpecWorld::new(&host, &folder, tree.path());
+        for path in ["/build/SOURCES/a.inc", "/build/SPECS/a.inc", "SPECS/a/a.inc"] {
+            assert_eq!(world.read_file(Path::new(path)).ok().as_deref(), Some(b"x".as_slice()), "{path}");
         }
-    }
-}
-
-impl World for SpecWorld<'_> {
-    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.inner.read_file(&self.on_host(path))
-    }
-
-    fn exists(&self, path: &Path) -> bool {
-        self.inner.exists(&self.on_host(path))
+        assert_eq!(world.glob("/build/SOURCES/*.inc"), [PathBuf::from("/build/SOURCES/a.inc")]);
+        let answer = world.shell("cat /build/SOURCES/a.inc; echo /build/SOURCES").expect("it runs");
+        assert_eq!(String::from_utf8_lossy(&answer), "x/build/SOURCES\n");
+        assert!(world.read_file(Path::new("/usr/lib/rpm/macros.d/macros.a")).is_ok());
+        assert!(world.exists(Path::new("/usr/lib/rpm/macros.d")) && !world.exists(Path::new("/usr/lib/rpm/other")));
+        assert_eq!(world.glob("/usr/lib/rpm/macros.d/*").len(), 1);
+        assert_eq!(world.environment("HOME").as_deref(), Some(TOPDIR));
+        assert_eq!(world.environment("PACKAGE_BUILDER_CPUS"), None);
     }
 
-    fn glob(&self, pattern: &str) -> Vec<PathBuf> {
-        self.inner.glob(pattern)
-    }
-
-    fn shell(&self, command: &str) -> io::Result<Vec<u8>> {
-        self.inner.shell(command)
-    }
-
-    fn environment(&self, name: &str) -> Option<String> {
-        self.inner.environment(name)
-    }
-
-    fn now(&self) -> i64 {
-        self.inner.now()
-    }
-}
-
-fn run_shell(command: &str) -> io::Result<Vec<u8>> {
-    // Specs are written for bash; Debian's `/bin/sh` is another shell.
-    let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
-    let mut child = Command::new(shell)
-        .args(["-c", command])
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut output = child.stdout.take().ok_or_else(|| io::Error::other("the shell has no output"))?;
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        output.read_to_end(&mut bytes).map(|_| bytes)
-    });
-    let deadline = Instant::now() + LONGEST_SHELL;
-    while child.try_wait()?.is_none() {
-        if Instant::now() >= deadline {
-            child.kill()?;
-            child.wait()?;
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("`{command}` ran longer than {LONGEST_SHELL:?}"),
-            ));
+    #[test]
+    fn who_refuses_shells_refuses_files_outside_too() {
+        let tree = tempfile::tempdir().expect("a temporary folder");
+        let outside = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(tree.path().join("inside"), "x").expect("it can be written");
+        std::os::unix::fs::symlink(outside.path(), tree.path().join("link")).expect("it can be linked");
+        let host = host(ShellPolicy::Refuse);
+        let world = SpecWorld::new(&host, tree.path(), tree.path());
+        assert!(world.read_file(Path::new("inside")).is_ok());
+        for path in [outside.path(), Path::new("link")] {
+            let error = world.read_file(path).expect_err("it lies outside");
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+            assert!(!world.exists(path));
         }
-        std::thread::sleep(Duration::from_millis(1));
+        assert_eq!(world.shell("true").expect_err("refused").kind(), io::ErrorKind::PermissionDenied);
     }
-    reader.join().map_err(|_| io::Error::other("the shell's output could not be read"))?
 }

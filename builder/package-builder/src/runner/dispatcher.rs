@@ -22,9 +22,10 @@ use crate::seeds::{Seed, SeedRpm};
 
 use super::cause::cause_of;
 use super::events::Events;
+use super::ground::bring;
 use super::inputs::FetchedSources;
 use super::job::{JobEnd, JobError, JobOrder, JobReport, run_job};
-use super::planning::{Planning, bring};
+use super::planning::Planning;
 use super::prepare::{Prepared, prepare_job};
 use super::state::BuiltPackage;
 use super::stop::{Stop, StopSignals};

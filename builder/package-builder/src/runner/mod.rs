@@ -6,6 +6,7 @@ mod cause;
 pub mod conventions;
 mod dispatcher;
 mod events;
+mod ground;
 mod inputs;
 mod job;
 mod logs;
@@ -16,6 +17,7 @@ mod stop;
 
 pub use dispatcher::{RunEnd, RunOptions, num_cpus, run as run_plan};
 pub use events::{Events, new_run_id};
+pub use ground::Ground;
 pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings, fetch_sources};
 pub use job::{JobEnd, JobError, JobOrder, JobReport, run_job};
 pub use planning::{Planning, blocked_targets, emit_plan};

@@ -6,23 +6,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use planner::{
-    Blocker, BuildGraph, Circumstances, Index, InputDigest, PackageId, Plan, SeedPackage, Targets, TreePackage,
-    Universe,
-};
+use planner::{Blocker, BuildGraph, Circumstances, InputDigest, Plan, Targets, TreePackage, Universe};
 use report::{EventKind, PackageReason};
 use repository::{Change, Generation, Generations, RpmFile, SeedFile};
-use rpmspec_parser::rpm::{Dependency, Nevra, PackageMetadata};
+use rpmspec_parser::PreparedContext;
+use rpmspec_parser::rpm::{Nevra, PackageMetadata};
 
 use crate::buildroot;
 use crate::cli::TargetArgs;
 use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind};
-use crate::host::{BrokenSpec, Evaluated, HostWorld, Layout, evaluate_tree};
-use crate::seeds::{self, PrepareOptions, Seed, SeedError, SeedProgress, SeedRpm, StageSettings};
+use crate::host::{BrokenSpec, Evaluated, HostWorld, Layout, Snippets, evaluate_tree};
+use crate::seeds::{Seed, SeedError, SeedRpm, StageSettings};
 
-use super::conventions::{self, KEY_VERSION};
+use super::conventions::KEY_VERSION;
 use super::events::{Events, now_milliseconds};
+use super::ground::{Ground, bring};
 use super::inputs::Inputs;
 use super::state::State;
 
@@ -42,6 +41,8 @@ pub struct Planning {
     pub specs: BTreeMap<String, Evaluated>,
     /// The specs that do not.
     pub broken: Vec<BrokenSpec>,
+    /// The lines that diagnostics are about.
+    pub snippets: Snippets,
     /// What there is to resolve with.
     pub universe: Universe,
     /// Who needs whom.
@@ -64,41 +65,13 @@ impl Planning {
     /// # Errors
     /// A setting, a stage file or a seed is broken. Broken specs are no error here.
     pub fn new(settings: Settings, events: &Events) -> Result<Self, CommandError> {
-        let stages = seeds::read_stages(&settings.tree).map_err(|error| CommandError::input(error.to_string()))?;
-        let [stage] = stages.stages.as_slice() else {
-            return Err(CommandError::input(format!(
-                "`{}` defines {} stages; exactly one can be built so far",
-                settings.stages.display(),
-                stages.stages.len()
-            )));
-        };
-        let mut universe = Universe {
-            arch: settings.file.distribution.architecture.clone(),
-            prefer: settings.file.resolve.prefer.clone(),
-            base: parse_base(stage)?,
-            ..Universe::default()
-        };
-        let (mut seed_sets, mut rpms) = (Vec::new(), Vec::new());
-        for name in &stage.seeds {
-            let seed_settings =
-                stages.seeds.get(name).ok_or_else(|| CommandError::input(format!("no seed `{name}`")))?;
-            let mut seed = prepare_seed(name, seed_settings, &settings, events)?;
-            for rpm in std::mem::take(&mut seed.packages) {
-                universe.seeds.push(SeedPackage { seed: name.clone(), metadata: rpm.metadata.clone() });
-                rpms.push(rpm);
-            }
-            seed_sets.push(seed);
-        }
-        let base = base_of(&universe)?;
-        let defines = conventions::defines(&settings);
+        let Ground { stage, seed_sets, seeds: rpms, base, mut universe, context, defines } =
+            Ground::lay(&settings, events, None)?;
         let started = Instant::now();
-        let base_rpms: Vec<_> = base.iter().map(|index| &rpms[*index]).collect();
-        let bring = |rpms: &[&SeedRpm]| bring(&seed_sets, rpms, events);
-        let mut context = buildroot::macro_context(&base_rpms, &settings.cache, &bring, &universe.arch)
-            .map_err(|error| CommandError::infrastructure(error.to_string()))?;
-        context.defines.extend(defines.iter().cloned());
-        let world = HostWorld::new(now_milliseconds() / 1000);
-        let (evaluated, broken) = evaluate_tree(&settings.tree, &settings.specs, &context, &world)?;
+        let world = HostWorld::new(now_milliseconds() / 1000, &context, settings.shell);
+        let snippets = Snippets::new(&settings.tree, &context);
+        let (evaluated, broken) =
+            evaluate_tree(&settings.tree, &settings.specs, &PreparedContext::new(&context), &world)?;
         events.emit(EventKind::SpecsEvaluated {
             count: evaluated.len() + broken.len(),
             errors: broken.len(),
@@ -120,13 +93,14 @@ impl Planning {
             .collect::<Result<_, CommandError>>()?;
         let state = State::load(&layout.state())?;
         Ok(Self {
-            stage: stage.clone(),
-            seed_sets: seed_sets.into(),
+            stage,
+            seed_sets,
             seeds: rpms,
             settings,
             base,
             specs,
             broken,
+            snippets,
             universe,
             graph,
             generations,
@@ -202,7 +176,8 @@ impl Planning {
         }
         for name in &targets.names {
             if let Some(broken) = self.broken.iter().find(|broken| &broken.package == name) {
-                let lines: Vec<_> = broken.diagnostics.iter().map(ToString::to_string).collect();
+                let lines: Vec<_> =
+                    broken.diagnostics.iter().map(|said| self.snippets.plain(&broken.name, said)).collect();
                 return Err(CommandError::input(format!(
                     "`{}` cannot be evaluated:\n{}",
                     broken.name,
@@ -260,10 +235,10 @@ impl Planning {
 
     /// Shows what is wrong with specs, without stopping anything.
     pub fn show_broken(&self, events: &Events) {
-        let warnings = self.specs.values().flat_map(|spec| &spec.diagnostics);
-        let errors = self.broken.iter().flat_map(|spec| &spec.diagnostics);
-        for diagnostic in errors.chain(warnings) {
-            events.emit(EventKind::Diagnostic { text: diagnostic.to_string() });
+        let warnings = self.specs.values().flat_map(|spec| spec.diagnostics.iter().map(|said| (&spec.name, said)));
+        let errors = self.broken.iter().flat_map(|spec| spec.diagnostics.iter().map(|said| (&spec.name, said)));
+        for (name, diagnostic) in errors.chain(warnings) {
+            events.emit(EventKind::Diagnostic { text: self.snippets.plain(name, diagnostic) });
         }
     }
 
@@ -314,60 +289,4 @@ pub fn blocked_targets(plan: &Plan) -> Option<CommandError> {
 /// The headers of what was built from the tree and is published.
 fn published_metadata(generation: Option<&Generation>) -> Vec<PackageMetadata> {
     generation.into_iter().flat_map(Generation::built).map(|rpm| PackageMetadata::clone(&rpm.metadata)).collect()
-}
-
-fn parse_base(stage: &StageSettings) -> Result<Vec<Dependency>, CommandError> {
-    let parse = |text: &String| {
-        Dependency::parse(text)
-            .map_err(|error| CommandError::input(format!("stage `{}`, `buildroot`: {error}", stage.name)))
-    };
-    stage.buildroot.iter().map(parse).collect()
-}
-
-/// Indexes of the seeds' packages that the base layer is made of.
-fn base_of(universe: &Universe) -> Result<Vec<usize>, CommandError> {
-    let ids = planner::install_set(&Index::new(universe), &[], &[], None, None).map_err(|explanation| {
-        CommandError::input(format!("the stage's `buildroot` cannot be installed: {explanation}"))
-    })?;
-    let seed = |id: PackageId| match id {
-        PackageId::Seed(index) => Some(index),
-        _ => None,
-    };
-    Ok(ids.into_iter().filter_map(seed).collect())
-}
-
-/// Makes sure that RPMs of seeds are in the cache and are what they should be, and tells how that goes on.
-pub(super) fn bring(sets: &[Seed], rpms: &[&SeedRpm], events: &Events) -> Result<(), SeedError> {
-    sets.iter().try_for_each(|seed| seed.ensure(rpms, &|progress| emit_progress(&seed.name, &progress, events)))
-}
-
-fn emit_progress(name: &str, progress: &SeedProgress, events: &Events) {
-    let (doing, done, total) = match progress {
-        SeedProgress::Resolving => ("resolving", 0, None),
-        SeedProgress::Downloading { packages, .. } => ("downloading", 0, Some(*packages as u64)),
-        SeedProgress::Converted { done, total, .. } => ("converting", *done as u64, Some(*total as u64)),
-        SeedProgress::Ready { .. } => return,
-    };
-    events.emit(EventKind::SeedProgress { name: name.to_owned(), doing: doing.to_owned(), done, total });
-}
-
-fn prepare_seed(
-    name: &str,
-    seed: &seeds::SeedSettings,
-    settings: &Settings,
-    events: &Events,
-) -> Result<Seed, CommandError> {
-    let started = Instant::now();
-    let options = PrepareOptions { cache: &settings.cache, offline: settings.offline, refresh: false };
-    let progress = |progress: SeedProgress| emit_progress(name, &progress, events);
-    let seed = seeds::prepare(name, seed, options, &progress).map_err(|error| {
-        let kind = if error.is_infrastructure() { ErrorKind::Infrastructure } else { ErrorKind::Input };
-        CommandError::new(kind, error.to_string())
-    })?;
-    events.emit(EventKind::SeedPrepared {
-        name: name.to_owned(),
-        packages: seed.packages.len(),
-        seconds: started.elapsed().as_secs_f64(),
-    });
-    Ok(seed)
 }
