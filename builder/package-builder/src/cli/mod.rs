@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::ShellPolicy;
 
@@ -96,10 +96,17 @@ pub enum Command {
   package-builder doctor
   package-builder doctor --fix")]
     Doctor(DoctorArgs),
-    /// Print what specs evaluate to
+    /// Print what specs evaluate to, as `rpmspec` and `rpm --eval` do, with the macros of the base
     #[command(after_help = "Examples:
-  package-builder eval jq
-  package-builder eval jq --parsed    the text as `rpmspec -P` prints it")]
+  package-builder eval jq                          the packages it makes, as `rpmspec -q` lists them
+  package-builder eval jq --qf '%{NAME} [%{REQUIRES} ]\\n'
+  package-builder eval SPECS/jq/jq.spec --parsed   the text as `rpmspec -P` prints it
+  package-builder eval jq --buildrequires
+  package-builder eval --eval '%{_libdir}' --target aarch64
+  package-builder eval jq --trace configure        every step of the macro's expansion, with places
+  package-builder eval --all --compare-rpm         whether this machine's rpmspec says the same
+
+Exit codes: 0 done, 1 --compare-rpm found a difference, 2 usage, 3 broken input, 4 infrastructure")]
     Eval(EvalArgs),
     /// Print the completions of a shell
     Completions {
@@ -242,13 +249,84 @@ pub struct DoctorArgs {
 
 /// Options of `eval`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").multiple(false)))]
 pub struct EvalArgs {
-    /// Names of source packages, or spec files
-    #[arg(value_name = "NAME", required = true)]
+    /// Names of packages of the tree, or spec files anywhere
+    #[arg(value_name = "NAME|SPEC")]
     pub names: Vec<String>,
-    /// Print the expanded text instead of JSON
-    #[arg(long, short = 'P')]
+    /// All specs of the tree
+    #[arg(short = 'a', long, conflicts_with = "names")]
+    pub all: bool,
+    /// Print a line for each package; this is what is done unless something else is asked for
+    #[arg(short = 'q', long)]
+    pub query: bool,
+    /// Print this for each package, in rpm's format for queries
+    #[arg(long = "qf", visible_alias = "queryformat", value_name = "FORMAT", group = "what")]
+    pub queryformat: Option<String>,
+    /// List the tags that FORMAT can have
+    #[arg(long, group = "what")]
+    pub querytags: bool,
+    /// Ask the binary packages; this is what is done unless others are asked for
+    #[arg(long)]
+    pub rpms: bool,
+    /// Ask the source package instead of the binary ones
+    #[arg(long, conflicts_with = "builtrpms")]
+    pub srpm: bool,
+    /// Ask only the binary packages that a build gives: those with `%files`
+    #[arg(long)]
+    pub builtrpms: bool,
+    /// Print the expanded text
+    #[arg(short = 'P', long, visible_alias = "parse", group = "what")]
     pub parsed: bool,
+    /// Print everything as JSON, an object for each spec; with --trace the steps
+    #[arg(long)]
+    pub json: bool,
+    /// List what building needs
+    #[arg(long, group = "what")]
+    pub buildrequires: bool,
+    /// List what building must not find
+    #[arg(long, group = "what")]
+    pub buildconflicts: bool,
+    /// List what the packages require
+    #[arg(long, group = "what")]
+    pub requires: bool,
+    /// List what the packages provide
+    #[arg(long, group = "what")]
+    pub provides: bool,
+    /// List what the packages conflict with
+    #[arg(long, group = "what")]
+    pub conflicts: bool,
+    /// List what the packages replace
+    #[arg(long, group = "what")]
+    pub obsoletes: bool,
+    /// Expand a text: with the macros of the tree alone, or as they are behind each named spec
+    #[arg(short = 'E', long = "eval", value_name = "EXPR")]
+    pub expressions: Vec<String>,
+    /// Print every step of the expansion of a macro, with places
+    #[arg(long, value_name = "MACRO", group = "what", value_parser = macro_name)]
+    pub trace: Option<String>,
+    /// Print the first line in which the expanded text differs from `rpmspec -P` of this machine
+    #[arg(long, group = "what")]
+    pub compare_rpm: bool,
+    /// Take the definition of a macro away
+    #[arg(long, value_name = "MACRO")]
+    pub undefine: Vec<String>,
+    /// Turn a `%bcond` on
+    #[arg(long, value_name = "NAME")]
+    pub with: Vec<String>,
+    /// Turn a `%bcond` off
+    #[arg(long, value_name = "NAME")]
+    pub without: Vec<String>,
+    /// Evaluate for this architecture [default: of package-builder.toml]
+    #[arg(long, value_name = "ARCH")]
+    pub target: Option<String>,
+}
+
+/// A macro's name, with or without its `%` and braces.
+fn macro_name(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix('%').unwrap_or(text);
+    let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+    if name.is_empty() { Err("a macro's name is missing".to_owned()) } else { Ok(name.to_owned()) }
 }
 
 /// Rewrites Photon's `-i NAME` into `build NAME`, so that there is one path for both.

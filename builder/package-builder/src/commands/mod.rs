@@ -3,7 +3,7 @@
 mod build;
 mod clean;
 mod doctor;
-mod evaluate;
+mod eval;
 mod fetch;
 mod graph;
 mod log;
@@ -33,7 +33,7 @@ pub fn run(command_line: &CommandLine) -> Result<(), CommandError> {
         Command::Log(arguments) => log::run(&settings()?, arguments),
         Command::Clean(arguments) => clean::run(&settings()?, arguments),
         Command::Doctor(arguments) => doctor::run(&settings()?, arguments),
-        Command::Eval(arguments) => evaluate::run(settings()?, arguments),
+        Command::Eval(arguments) => eval::run(settings()?, arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut CommandLine::command(), "package-builder", &mut script);

@@ -1,0 +1,135 @@
+//! `--compare-rpm`: the expanded text as `rpmspec -P` of this machine gives it, in the same macro world.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rpmspec_parser::MacroContext;
+
+use crate::error::{CommandError, IoContext};
+use crate::runner::conventions;
+
+use super::bench::Bench;
+
+/// How a comparison ended.
+pub(super) enum Outcome {
+    Same,
+    /// The spec's name; the difference is shown.
+    Different(String),
+}
+
+/// Compares one spec and prints the first difference. Both see the spec's own folder as `%{_sourcedir}`, since rpm
+/// looks at the files there.
+pub(super) fn run(bench: &Bench, path: &Path) -> Result<Outcome, CommandError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let bench = bench.with_source_folder(folder);
+    let ours = bench.look(path)?;
+    let theirs = rpmspec(&bench, path)?;
+    let name = ours.name.clone();
+    let said = match (&ours.package, theirs) {
+        (Some(package), Ok(text)) => difference(&package.parsed, &text),
+        (None, Err(_)) => None,
+        (Some(_), Err(errors)) => Some(format!("only rpm refuses it:\n{}", errors.trim_end())),
+        (None, Ok(_)) => {
+            bench.show(&name, &ours.diagnostics);
+            Some("rpm accepts it".to_owned())
+        }
+    };
+    let (line, outcome) = match said {
+        None => (format!("{name}: the same\n"), Outcome::Same),
+        Some(said) => (format!("{name}: {said}\n"), Outcome::Different(name)),
+    };
+    super::super::print_data(line.as_bytes())?;
+    Ok(outcome)
+}
+
+/// The first line in which two texts differ; `None` if they are the same but for line ends at the very end.
+fn difference(ours: &str, theirs: &str) -> Option<String> {
+    let (ours, theirs) = (ours.trim_end_matches('\n'), theirs.trim_end_matches('\n'));
+    if ours == theirs {
+        return None;
+    }
+    let (mut left, mut right) = (ours.split('\n'), theirs.split('\n'));
+    let mut number = 0;
+    loop {
+        number += 1;
+        let (left, right) = (left.next(), right.next());
+        if left == right && left.is_some() {
+            continue;
+        }
+        let mut text = format!("line {number} of the expanded text differs\n");
+        for (who, line) in [("package-builder", left), ("rpmspec", right)] {
+            // Writing to a string cannot fail.
+            let _ = match line {
+                Some(line) => writeln!(text, "  {who:>15}: {line}"),
+                None => writeln!(text, "  {who:>15} has no such line"),
+            };
+        }
+        if let (Some(left), Some(right)) = (left, right) {
+            let same = left.chars().zip(right.chars()).take_while(|(left, right)| left == right).count();
+            let _ = writeln!(text, "  {:>15}  {}^ column {}", "", " ".repeat(same), same + 1);
+        }
+        return Some(text.trim_end().to_owned());
+    }
+}
+
+/// What `rpmspec -P` prints, or what it says is wrong.
+fn rpmspec(bench: &Bench, path: &Path) -> Result<Result<String, String>, CommandError> {
+    let files = tempfile::tempdir().doing("create", &std::env::temp_dir())?;
+    let context = &bench.context;
+    let macros = write_all(files.path(), "macros", context.files.iter().map(|(_, text)| text))?;
+    let rcfiles = write_all(files.path(), "rpmrc", context.rpmrc.iter())?;
+    let mut command = Command::new("rpmspec");
+    command.arg("-P").arg(format!("--macros={macros}")).arg(format!("--rcfile={rcfiles}"));
+    command.arg(format!("--target={}-{}", context.target_cpu, context.target_os));
+    for (name, body) in &context.defines {
+        command.arg("--define").arg(format!("{name} {body}"));
+    }
+    for name in &bench.undefined {
+        command.arg("--undefine").arg(name);
+    }
+    let environment = conventions::environment(1).into_iter().filter(|(name, _)| name != "PACKAGE_BUILDER_CPUS");
+    command.arg(path).env_clear().envs(environment).current_dir("/").stdin(Stdio::null());
+    let output = command.output().map_err(|error| {
+        CommandError::infrastructure(format!("`rpmspec` cannot be run: {error}"))
+            .hint("install it (`apt-get install rpm`); nothing else of `eval` needs it")
+    })?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+}
+
+/// Writes texts to files in order and returns their paths as rpm's options take them.
+fn write_all<'t>(folder: &Path, kind: &str, texts: impl Iterator<Item = &'t String>) -> Result<String, CommandError> {
+    let mut paths = Vec::new();
+    for (index, text) in texts.enumerate() {
+        let path: PathBuf = folder.join(format!("{kind}.{index:04}"));
+        std::fs::write(&path, text).doing("write", &path)?;
+        paths.push(path.display().to_string());
+    }
+    Ok(paths.join(":"))
+}
+
+/// A context in which the sources are in another folder.
+pub(super) fn with_source_folder(context: &MacroContext, folder: &Path) -> MacroContext {
+    let folder = folder.display().to_string();
+    let defines = ["_sourcedir", "_specdir"].map(|name| (name.to_owned(), folder.clone()));
+    let mut context = context.clone();
+    context.defines.extend(defines);
+    context
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_shown_on_both_sides() {
+        assert_eq!(difference("a\nb\n", "a\nb"), None);
+        let shown = difference("a\nbcd\n", "a\nbxd\n").expect("they differ");
+        assert_eq!(
+            shown,
+            "line 2 of the expanded text differs\n  package-builder: bcd\n          rpmspec: bxd\n                    ^ column 2"
+        );
+        assert!(difference("a\n", "a\nb\n").is_some_and(|shown| shown.contains("package-builder has no such line")));
+    }
+}

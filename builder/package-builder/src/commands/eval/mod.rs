@@ -1,0 +1,162 @@
+//! `eval`: what specs evaluate to; what `rpmspec` and `rpm --eval` are used for, with the macros of the base's rpm.
+
+mod bench;
+mod compare;
+mod format;
+mod names;
+mod present;
+mod query;
+mod tags;
+mod trace;
+
+use serde::Serialize;
+
+use rpmspec_parser::{Diagnostic, SourcePackage};
+
+use crate::cli::EvalArgs;
+use crate::config::Settings;
+use crate::error::CommandError;
+use bench::{Bench, Looked};
+use query::Query;
+
+pub(super) fn run(mut settings: Settings, arguments: &EvalArgs) -> Result<(), CommandError> {
+    let task = Task::of(arguments)?;
+    let switches = |names: &[String], word: &str| -> Vec<(String, String)> {
+        names.iter().map(|name| (format!("_{word}_{name}"), format!("--{word}-{name}"))).collect()
+    };
+    settings.defines.extend(switches(&arguments.with, "with"));
+    settings.defines.extend(switches(&arguments.without, "without"));
+    if let Task::Tags = task {
+        return super::print_data(names::listed().as_bytes());
+    }
+    let mut bench = Bench::new(settings, arguments)?;
+    if let Task::Query(Query::Refused(error)) = task {
+        return Err(error);
+    }
+    let specs = bench.find(&arguments.names, arguments.all)?;
+    if specs.is_empty() {
+        return alone(&mut bench, arguments);
+    }
+    let mut broken = Vec::new();
+    let mut different = Vec::new();
+    for path in specs {
+        if let Task::Compare = task {
+            match compare::run(&bench, &path)? {
+                compare::Outcome::Same => {}
+                compare::Outcome::Different(name) => different.push(name),
+            }
+            continue;
+        }
+        let looked = bench.look(&path)?;
+        bench.show(&looked.name, &looked.diagnostics);
+        answer(&task, arguments, &looked)?;
+        if looked.package.is_none() {
+            broken.push(format!("`{}`", looked.name));
+        } else if looked.texts.iter().any(Option::is_none) {
+            broken.push("the expression".to_owned());
+        }
+    }
+    if !different.is_empty() {
+        let message = format!("rpm reads differently: {}", different.join(", "));
+        return Err(CommandError::new(crate::error::ErrorKind::BuildFailed, message));
+    }
+    if !broken.is_empty() {
+        return Err(CommandError::input(format!("{} cannot be evaluated", broken.join(", "))));
+    }
+    Ok(())
+}
+
+/// What is asked for.
+enum Task {
+    Query(Query),
+    Parsed,
+    Json,
+    Expand,
+    Trace,
+    Compare,
+    Tags,
+}
+
+impl Task {
+    fn of(arguments: &EvalArgs) -> Result<Self, CommandError> {
+        let named = !arguments.names.is_empty() || arguments.all;
+        if !named && arguments.expressions.is_empty() && !arguments.querytags {
+            return Err(CommandError::usage("no spec is named and nothing is to be expanded")
+                .hint("name packages or spec files, say `--all`, or expand a text with `--eval '%{_libdir}'`"));
+        }
+        Ok(if arguments.querytags {
+            Self::Tags
+        } else if arguments.compare_rpm {
+            Self::Compare
+        } else if arguments.trace.is_some() {
+            Self::Trace
+        } else if !arguments.expressions.is_empty() {
+            Self::Expand
+        } else if arguments.parsed {
+            Self::Parsed
+        } else if arguments.json {
+            Self::Json
+        } else {
+            Self::Query(Query::of(arguments))
+        })
+    }
+}
+
+/// What `--json` prints of a spec.
+#[derive(Serialize)]
+struct Everything<'a> {
+    spec: &'a str,
+    package: Option<&'a SourcePackage>,
+    diagnostics: &'a [Diagnostic],
+}
+
+/// Prints what is asked of one spec.
+fn answer(task: &Task, arguments: &EvalArgs, looked: &Looked) -> Result<(), CommandError> {
+    match (task, &looked.package) {
+        (Task::Json, package) => super::print_json(&Everything {
+            spec: &looked.name,
+            package: package.as_ref(),
+            diagnostics: &looked.diagnostics,
+        }),
+        (Task::Trace, _) => print_trace(arguments, looked),
+        (Task::Expand, _) => print_texts(looked),
+        (Task::Parsed, Some(package)) => super::print_data(package.parsed.as_bytes()),
+        (Task::Query(query), Some(package)) => super::print_data(query.ask(package, &looked.tags)?.as_bytes()),
+        _ => Ok(()),
+    }
+}
+
+/// Expands texts without a spec.
+fn alone(bench: &mut Bench, arguments: &EvalArgs) -> Result<(), CommandError> {
+    let looked = bench.expand();
+    bench.show(&looked.name, &looked.diagnostics);
+    if arguments.trace.is_some() {
+        print_trace(arguments, &looked)?;
+    } else {
+        print_texts(&looked)?;
+    }
+    match looked.texts.iter().any(Option::is_none) {
+        true => Err(CommandError::input("the expression cannot be expanded")),
+        false => Ok(()),
+    }
+}
+
+fn print_texts(looked: &Looked) -> Result<(), CommandError> {
+    let lines: String = looked.texts.iter().flatten().map(|text| format!("{text}\n")).collect();
+    super::print_data(lines.as_bytes())
+}
+
+fn print_trace(arguments: &EvalArgs, looked: &Looked) -> Result<(), CommandError> {
+    let name = arguments.trace.as_deref().unwrap_or_default();
+    if looked.steps.is_empty() {
+        let error = CommandError::usage(format!("`%{name}` is not expanded in `{}`", looked.name));
+        return Err(match &looked.near {
+            Some(near) => error.hint(format!("no macro of this name is defined; spelled alike: {near}")),
+            None => error.hint("its text may be built from other macros; name one of those"),
+        });
+    }
+    if arguments.json {
+        return super::print_json(&looked.steps);
+    }
+    super::print_data(trace::shown(&looked.steps).as_bytes())
+}
