@@ -102,6 +102,7 @@ async fn session(
         layer: layer.to_owned(),
         scratch: scratch.path().to_owned(),
         binds: Vec::new(),
+        volumes: vec!["/tmp".into()],
         limits: Limits::default(),
     };
     let began = Instant::now();

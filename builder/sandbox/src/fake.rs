@@ -181,6 +181,7 @@ mod tests {
             layer: "/layer".into(),
             scratch: "/scratch".into(),
             binds: Vec::new(),
+            volumes: Vec::new(),
             limits: Limits::default(),
         };
         let session = sandbox.start(spec.clone()).await.unwrap();

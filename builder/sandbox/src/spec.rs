@@ -45,6 +45,9 @@ pub struct SessionSpec {
     pub scratch: PathBuf,
     /// Host directories shown read-only inside.
     pub binds: Vec<Bind>,
+    /// Directories inside that much is written to, made where the layer has none. A sandbox whose root file
+    /// system is slow or odd keeps them elsewhere; what is in them there is gone with the session all the same.
+    pub volumes: Vec<PathBuf>,
     /// Limits of all commands of the session together.
     pub limits: Limits,
 }

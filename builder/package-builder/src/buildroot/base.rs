@@ -112,6 +112,7 @@ async fn install(
             layer: bootstrap.to_owned(),
             scratch: scratch.clone(),
             binds: vec![Bind { host: packages, guest: PathBuf::from(PACKAGES) }],
+            volumes: vec![PathBuf::from(TARGET)],
             limits: Limits::default(),
         })
         .await?;

@@ -123,6 +123,7 @@ pub async fn run_job(
             layer: order.layer.clone(),
             scratch,
             binds: vec![Bind { host: rpms, guest: PathBuf::from(RPM_FOLDER) }],
+            volumes: [TOPDIR, "/tmp", "/var/tmp"].map(PathBuf::from).to_vec(),
             limits: Limits::default(),
         })
         .await?;

@@ -162,7 +162,13 @@ fn container(spec: &SessionSpec, image: String, program: Program) -> ContainerCr
         ..Mount::default()
     };
     let binds = spec.binds.iter().map(|bind| shown(&bind.host, bind.guest.to_string_lossy().into_owned()));
-    let mounts = binds.chain(program.files.into_iter().map(|(guest, host)| shown(&host, guest)));
+    // The engine fills a new volume with what the image has there, and removes it with the container.
+    let volumes = spec.volumes.iter().map(|guest| Mount {
+        target: Some(guest.to_string_lossy().into_owned()),
+        typ: Some(MountType::VOLUME),
+        ..Mount::default()
+    });
+    let mounts = binds.chain(volumes).chain(program.files.into_iter().map(|(guest, host)| shown(&host, guest)));
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let memory = spec.limits.memory.map(signed);
     let host = HostConfig {

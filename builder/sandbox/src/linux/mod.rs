@@ -63,7 +63,8 @@ impl LinuxSandbox {
         init::require()?;
         let (layer, limits) = (scratch.to_owned(), crate::Limits::default());
         let scratch = scratch.to_owned();
-        let spec = SessionSpec { name: "leftover".into(), layer, scratch, binds: Vec::new(), limits };
+        let spec =
+            SessionSpec { name: "leftover".into(), layer, scratch, binds: Vec::new(), volumes: Vec::new(), limits };
         Box::new(LinuxSession::new(spec, Identity::detect())).end().await
     }
 
@@ -80,7 +81,7 @@ impl LinuxSandbox {
             fs::create_dir(directory).map_err(|error| SandboxError::failed(in_parent("making a directory"), error))?;
         }
         let limits = crate::Limits::default();
-        let spec = SessionSpec { name: "check".into(), layer, scratch, binds: Vec::new(), limits };
+        let spec = SessionSpec { name: "check".into(), layer, scratch, binds: Vec::new(), volumes: Vec::new(), limits };
         let session = open_session(spec)?;
         match session.give(Action::Probe).await? {
             Report::Done => Ok(()),

@@ -17,6 +17,8 @@ pub(super) struct Order {
     pub(super) scratch: PathBuf,
     /// Directories of the host to show read-only: (host, guest).
     pub(super) binds: Vec<(PathBuf, PathBuf)>,
+    /// Directories that must be there.
+    pub(super) volumes: Vec<PathBuf>,
     /// Whose powers the sandbox is made with.
     pub(super) identity: Identity,
     /// The `cgroup.procs` files the sandbox has to be in before it starts anything.

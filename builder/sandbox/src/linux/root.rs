@@ -125,6 +125,9 @@ pub(super) fn enter(order: &Order, merged: &Path) -> Result<(), Failure> {
     make_devices(devices)?;
     hide_host()?;
     make_directory("/tmp", 0o1777)?;
+    for volume in &order.volumes {
+        make_mount_point(volume, true).during(|| format!("making {}", volume.display()))?;
+    }
     for (tree, guest, is_directory) in binds {
         let action = || format!("showing a directory at {}", guest.display());
         make_mount_point(guest, is_directory).during(action)?;

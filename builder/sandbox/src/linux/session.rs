@@ -154,6 +154,7 @@ impl LinuxSession {
             layer: self.spec.layer.clone(),
             scratch: self.spec.scratch.clone(),
             binds: self.spec.binds.iter().map(|bind| (bind.host.clone(), bind.guest.clone())).collect(),
+            volumes: self.spec.volumes.clone(),
             identity: self.identity.clone(),
             cgroups: if is_command { self.groups.process_files() } else { Vec::new() },
             process_limits,

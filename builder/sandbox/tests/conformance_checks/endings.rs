@@ -112,6 +112,7 @@ pub(crate) async fn hold(sandbox: &dyn Sandbox, line: &str, layer: PathBuf, scra
         layer,
         scratch,
         binds: Vec::new(),
+        volumes: Vec::new(),
         limits: sandbox::Limits::default(),
     };
     let session = sandbox.start(spec).await.map_err(|error| error.to_string())?;

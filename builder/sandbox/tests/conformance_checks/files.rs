@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use sandbox::{Bind, Limits, Sandbox};
+use sandbox::{Bind, Limits, Sandbox, SessionSpec};
 
-use super::place::{root_script, script};
+use super::place::{Running, root_script, script};
 use super::{CheckResult, Place, holds, same};
 
 pub(crate) async fn files_persist_and_the_layer_does_not_change(sandbox: &dyn Sandbox, place: &Place) -> CheckResult {
@@ -26,6 +26,24 @@ pub(crate) async fn files_persist_and_the_layer_does_not_change(sandbox: &dyn Sa
     let wanted = "from the layer\nfrom the layer\n";
     holds(&format!("another session sees {seen}"), seen.starts_with(wanted) && !seen.contains("new"))?;
     other.end().await
+}
+
+pub(crate) async fn volumes_are_like_any_directory(sandbox: &dyn Sandbox, place: &Place) -> CheckResult {
+    let (scratch, target) = (place.directory(), place.directory());
+    let volumes = ["/build", "/etc"].map(PathBuf::from).to_vec();
+    let spec = SessionSpec { volumes, ..place.spec(scratch.path()) };
+    let session = sandbox.start(spec).await.map_err(|error| format!("starting: {error}"))?;
+    let running = Running { session, scratch };
+    let seen = running.output(root_script("cat /etc/original; ls -A /build; stat -c '%u %g %a' /build")).await?;
+    same("at the start", seen.as_str(), "from the layer\n0 0 755\n")?;
+    let give = "mkdir /build/d && chown 1000:1000 /build /build/d && echo new > /etc/new";
+    running.output(root_script(give)).await?;
+    let text = "cd /build && mv d out && echo kept > out/file && cat /etc/new";
+    same("written", running.output(script(text)).await?.trim(), "new")?;
+    let copied = running.session.copy_out(Path::new("/build/out"), target.path()).await;
+    copied.map_err(|error| format!("copy_out: {error}"))?;
+    same("copied out", read(&target.path().join("file"))?.as_str(), "kept\n")?;
+    running.end().await
 }
 
 pub(crate) async fn copies_in_and_out(sandbox: &dyn Sandbox, place: &Place) -> CheckResult {

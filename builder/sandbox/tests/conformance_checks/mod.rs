@@ -41,6 +41,7 @@ checks![
     files::copies_in_and_out,
     files::no_link_leads_out_of_the_session,
     files::binds_are_read_only,
+    files::volumes_are_like_any_directory,
     files::owners_and_modes_are_kept,
     isolation::no_network,
     isolation::nothing_of_the_host_is_seen,

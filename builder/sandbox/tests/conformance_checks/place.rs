@@ -68,6 +68,7 @@ impl Place {
             layer: self.layer(),
             scratch: scratch.to_owned(),
             binds: Vec::new(),
+            volumes: Vec::new(),
             limits: Limits::default(),
         }
     }
