@@ -84,25 +84,38 @@ const MOST_REJECTED: usize = 8;
 /// Says why a request has no solution. `story` is the solver's own account, used where every need could be met
 /// alone.
 pub(crate) fn explain(index: &Index<'_>, request: &Request<'_>, usable: &[bool], story: &str) -> Explanation {
-    let hopeless = hopeless(index, usable);
-    let mut unmet: Vec<Unmet> = Vec::new();
     let base = index.universe.base.iter().map(|dependency| (Asker::Base, dependency, None));
     let needs = request.needs.iter().map(|need| (Asker::Spec, &need.value, need.place.clone()));
-    for (asker, dependency, place) in needs.chain(base) {
-        let reason = Reason { asker, dependency: dependency.clone(), place };
+    let reason =
+        |(asker, dependency, place): (Asker, &Dependency, _)| Reason { asker, dependency: dependency.clone(), place };
+    let reasons = needs.chain(base).map(reason);
+    let mut unmet = unmet_needs(index, reasons, request.exclude_source, usable, &hopeless(index, usable));
+    if unmet.is_empty() {
+        unmet.push(told(request, format!("its needs exclude each other:\n{}", story.trim_end())));
+    }
+    Explanation { unmet }
+}
+
+/// Follows those of some needs that cannot be met to what is missing.
+pub(crate) fn unmet_needs(
+    index: &Index<'_>,
+    needs: impl Iterator<Item = Reason>,
+    exclude_source: Option<&str>,
+    usable: &[bool],
+    hopeless: &[bool],
+) -> Vec<Unmet> {
+    let mut unmet: Vec<Unmet> = Vec::new();
+    for reason in needs {
         let statements = index.outer_statements(std::slice::from_ref(&located(&reason)), &[], true).unwrap_or_default();
-        if statements.iter().any(|statement| is_hopeless(statement, &hopeless)) && unmet.len() < MOST_UNMET {
-            let mut walk = Walk { index, usable, request, hopeless: &hopeless, seen: BTreeSet::new() };
+        if statements.iter().any(|statement| is_hopeless(statement, hopeless)) && unmet.len() < MOST_UNMET {
+            let mut walk = Walk { index, usable, exclude_source, hopeless, seen: BTreeSet::new() };
             let found = walk.unmet(vec![reason], &statements);
             if !unmet.iter().any(|other| other.dependency == found.dependency) {
                 unmet.push(found);
             }
         }
     }
-    if unmet.is_empty() {
-        unmet.push(told(request, format!("its needs exclude each other:\n{}", story.trim_end())));
-    }
-    Explanation { unmet }
+    unmet
 }
 
 /// Says that a rich dependency of the spec or the base is too large.
@@ -121,7 +134,7 @@ fn located(reason: &Reason) -> rpmspec_parser::spec::Located<Dependency> {
 
 /// The packages that can be in no build root, because something they need without condition has no provider, or
 /// only such ones.
-fn hopeless(index: &Index<'_>, usable: &[bool]) -> Vec<bool> {
+pub(crate) fn hopeless(index: &Index<'_>, usable: &[bool]) -> Vec<bool> {
     let mut hopeless: Vec<bool> = usable.iter().map(|usable| !usable).collect();
     loop {
         let mut changed = false;
@@ -137,14 +150,14 @@ fn hopeless(index: &Index<'_>, usable: &[bool]) -> Vec<bool> {
     }
 }
 
-fn is_hopeless(statement: &Statement, hopeless: &[bool]) -> bool {
+pub(crate) fn is_hopeless(statement: &Statement, hopeless: &[bool]) -> bool {
     statement.absent.is_empty() && statement.present.iter().all(|number| hopeless[*number as usize])
 }
 
 struct Walk<'a> {
     index: &'a Index<'a>,
     usable: &'a [bool],
-    request: &'a Request<'a>,
+    exclude_source: Option<&'a str>,
     hopeless: &'a [bool],
     seen: BTreeSet<u32>,
 }
@@ -193,7 +206,7 @@ impl Walk<'_> {
         if let Some(withheld) = &package.withheld {
             return withheld.clone();
         }
-        if self.request.exclude_source.is_some() && self.index.source_name(package) == self.request.exclude_source {
+        if self.exclude_source.is_some() && self.index.source_name(package) == self.exclude_source {
             return "built by this very spec".to_owned();
         }
         let offered: Vec<&Capability> = dependency

@@ -53,7 +53,12 @@ pub(crate) struct Package<'u> {
 
 impl Package<'_> {
     pub(crate) fn origin(&self) -> String {
-        self.seed.map_or_else(|| "the tree".to_owned(), |seed| format!("seed {seed}"))
+        match self.seed {
+            None => "the tree".to_owned(),
+            // What is published stands in for a seed where a repository is looked at by itself.
+            Some("") => "published".to_owned(),
+            Some(seed) => format!("seed {seed}"),
+        }
     }
 }
 
@@ -76,8 +81,9 @@ pub(crate) enum StatementKind {
 }
 
 /// How sure it is that a package offers a capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Certainty {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
     /// Its header, or its spec, says so.
     Certain,
     /// A seed's package of the same name, whose place it takes, does.
@@ -378,6 +384,18 @@ impl<'u> Index<'u> {
             into.push(Statement { kind, present, absent });
         }
         Ok(())
+    }
+
+    /// The packages that meet one of the atoms, in the order in which a need of the tree prefers them, with how sure
+    /// that is.
+    pub(crate) fn offers(&self, operands: &[&Dependency]) -> Vec<(u32, Certainty)> {
+        let mut atoms = Atoms::default();
+        let mut certainty: BTreeMap<u32, Certainty> = BTreeMap::new();
+        for (number, found) in operands.iter().flat_map(|atom| self.candidates(atom, &mut atoms)) {
+            certainty.entry(number).and_modify(|old| *old = found.min(*old)).or_insert(found);
+        }
+        let preferred = self.preferred(operands, true, &mut atoms);
+        preferred.into_iter().filter_map(|number| Some((number, *certainty.get(&number)?))).collect()
     }
 
     fn numbers(&self, atom: &Dependency, atoms: &mut Atoms) -> Vec<u32> {

@@ -15,6 +15,7 @@
 //! - [`key`]: the hash of all that goes into a build.
 //! - [`plan`](mod@plan): what must be built, and why.
 //! - [`queue`]: what may start now.
+//! - [`queries`]: what people ask about all that: why, who needs, who offers, does it install.
 
 pub mod clauses;
 pub mod companions;
@@ -25,6 +26,7 @@ pub mod index;
 pub mod key;
 pub mod plan;
 pub mod predict;
+pub mod queries;
 pub mod queue;
 pub mod solve;
 pub mod universe;
@@ -38,7 +40,7 @@ pub use explain::{Explanation, Rejected, Unmet};
 pub use graph::{
     Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason, build_root, resolve, resolve_index, to_dot, to_json,
 };
-pub use index::{Index, PackageId};
+pub use index::{Certainty, Index, PackageId};
 pub use key::{KeyInputs, key};
 pub use plan::{Circumstances, InputDigest, KnownBuild, Plan, PlanError, StaleReason, Targets, plan};
 pub use predict::predict;

@@ -200,7 +200,7 @@ fn scope_of(graph: &BuildGraph, targets: &BTreeSet<String>) -> BTreeSet<String> 
 }
 
 /// What of the scope can be built, needs first and then by name; and what cannot.
-fn order_of(graph: &BuildGraph, scope: &BTreeSet<String>) -> (Vec<String>, Vec<(String, Blocker)>) {
+pub(crate) fn order_of(graph: &BuildGraph, scope: &BTreeSet<String>) -> (Vec<String>, Vec<(String, Blocker)>) {
     let needs =
         |name: &String| graph.nodes.get(name).into_iter().flat_map(|node| node.needs.iter().map(|edge| &edge.to));
     let mut blocked: BTreeMap<String, Blocker> =

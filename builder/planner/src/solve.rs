@@ -75,9 +75,23 @@ pub(crate) fn solve(index: &Index<'_>, request: Request<'_>) -> Result<Vec<u32>,
     let outer = outer.and_then(|spec| Ok((spec, index.outer_statements(&base, &[], false)?)));
     let (spec, base) = outer.map_err(|error| explain_too_complex(&request, &error))?;
     let preferred = lead(index, &spec, &usable);
-    let provider = Provider::new(index, &usable, &preferred);
+    let statements: Vec<_> = spec.iter().chain(&base).collect();
+    run(index, &statements, &usable, &preferred).map_err(|story| explain(index, &request, &usable, &story))
+}
+
+/// Finds what must be installed with one package, itself among it.
+///
+/// # Errors
+/// The solver's account of why there is no such set.
+pub(crate) fn solve_package(index: &Index<'_>, number: u32, usable: &[bool]) -> Result<Vec<u32>, String> {
+    let itself = Statement { kind: StatementKind::Requires(0), present: vec![number], absent: Vec::new() };
+    run(index, &[&itself], usable, &vec![false; index.packages.len()])
+}
+
+fn run(index: &Index<'_>, statements: &[&Statement], usable: &[bool], preferred: &[bool]) -> Result<Vec<u32>, String> {
+    let provider = Provider::new(index, usable, preferred);
     let mut root = KnownDependencies::default();
-    spec.iter().chain(&base).for_each(|statement| provider.add(statement, &mut root));
+    statements.iter().for_each(|statement| provider.add(statement, &mut root));
     let problem = Problem::new().requirements(root.requirements).constraints(root.constrains);
     let mut solver = Solver::new(provider);
     match solver.solve(problem) {
@@ -86,12 +100,9 @@ pub(crate) fn solve(index: &Index<'_>, request: Request<'_>) -> Result<Vec<u32>,
             numbers.sort_by_key(|number| (&index.packages[*number as usize].metadata.nevra, *number));
             Ok(numbers)
         }
-        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
-            let story = conflict.display_user_friendly(&solver).to_string();
-            Err(explain(index, &request, &usable, &story))
-        }
+        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => Err(conflict.display_user_friendly(&solver).to_string()),
         // The provider never cancels, so there is no value to hand on.
-        Err(UnsolvableOrCancelled::Cancelled(_)) => Err(explain(index, &request, &usable, "the solver stopped")),
+        Err(UnsolvableOrCancelled::Cancelled(_)) => Err("the solver stopped".to_owned()),
     }
 }
 

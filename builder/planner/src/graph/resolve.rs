@@ -144,7 +144,7 @@ fn add_own_package(index: &Index<'_>, graph: &mut BuildGraph, number: usize, usa
     node.runtime_needs = edges.into_values().collect();
 }
 
-fn reason_of(index: &Index<'_>, package: &Package<'_>, place: usize) -> Reason {
+pub(crate) fn reason_of(index: &Index<'_>, package: &Package<'_>, place: usize) -> Reason {
     let dependency = package.metadata.requires[place].clone();
     let place = place_of_requirement(index, package, &dependency);
     Reason { asker: Asker::Package(package.metadata.nevra.clone()), dependency, place }
