@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub enum ErrorKind {
     /// Something failed to build (1).
     BuildFailed,
+    /// The answer to a question is no (1).
+    No,
     /// The command line is wrong (2).
     Usage,
     /// The tree has broken input: a spec, a checksum, a setting, a cycle (3).
@@ -23,7 +25,7 @@ impl ErrorKind {
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
-            Self::BuildFailed => 1,
+            Self::BuildFailed | Self::No => 1,
             Self::Usage => 2,
             Self::Input => 3,
             Self::Infrastructure => 4,

@@ -75,6 +75,39 @@ pub enum Command {
   package-builder graph | dot -Tsvg > graph.svg
   package-builder graph --format json jq")]
     Graph(GraphArgs),
+    /// Say why a package is in the build root of another, or must be built before it
+    #[command(after_help = "Examples:
+  package-builder why jq oniguruma    the chain of needs, with spec lines
+  package-builder why jq              all of jq's build root, with reasons
+  package-builder why jq zlib --json
+
+Exit codes: 0 answered, 1 it is not needed, 2 no such package, 3 there is no build root")]
+    Why(WhyArgs),
+    /// List who needs a package
+    #[command(after_help = "Examples:
+  package-builder rdeps zlib              what has it in its build root
+  package-builder rdeps zlib --recursive  all that a change of it rebuilds, in build order
+  package-builder rdeps zlib --runtime    also what requires it once installed
+
+Exit codes: 0 answered, 2 no such package")]
+    Rdeps(RdepsArgs),
+    /// List who offers a capability, the preferred first
+    #[command(after_help = "Examples:
+  package-builder what-provides 'pkgconfig(zlib)'
+  package-builder what-provides 'zlib-devel >= 1.3' --json
+  package-builder what-provides '(gawk or mawk)'
+  package-builder what-provides /bin/sh
+
+`*` marks what a BuildRequires of the tree gets.
+Exit codes: 0 answered, 1 nothing offers it, 2 it is no dependency")]
+    WhatProvides(WhatProvidesArgs),
+    /// Check that published packages can be installed from the repository alone
+    #[command(after_help = "Examples:
+  package-builder installable --all
+  package-builder installable jq zlib --json
+
+Exit codes: 0 all can be installed, 1 something cannot, 2 no such package")]
+    Installable(InstallableArgs),
     /// Fetch and verify sources
     #[command(after_help = "Examples:
   package-builder fetch --all
@@ -198,6 +231,59 @@ pub struct GraphArgs {
     /// How to print it
     #[arg(long, value_enum, default_value = "dot")]
     pub format: GraphFormat,
+}
+
+/// Options of `why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The source package, or one of its packages
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What it needs: a source package, or a package of the tree or a seed [default: all of the build root]
+    #[arg(value_name = "NEEDED")]
+    pub needed: Option<String>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `rdeps`.
+#[derive(Debug, Args)]
+pub struct RdepsArgs {
+    /// A source package, or a package of the tree or a seed
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Also who requires it once installed
+    #[arg(long)]
+    pub runtime: bool,
+    /// Also who needs those, and so on, in build order
+    #[arg(short = 'r', long)]
+    pub recursive: bool,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `what-provides`.
+#[derive(Debug, Args)]
+pub struct WhatProvidesArgs {
+    /// A dependency as `BuildRequires` has it
+    #[arg(value_name = "CAPABILITY")]
+    pub capability: String,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `installable`.
+#[derive(Debug, Args)]
+pub struct InstallableArgs {
+    /// What to check
+    #[command(flatten)]
+    pub targets: TargetArgs,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `fetch`.

@@ -6,8 +6,12 @@ mod doctor;
 mod eval;
 mod fetch;
 mod graph;
+mod installable;
 mod log;
 mod plan;
+mod rdeps;
+mod what_provides;
+mod why;
 
 use std::io::Write;
 
@@ -29,6 +33,10 @@ pub fn run(command_line: &CommandLine) -> Result<(), CommandError> {
         Command::Build(arguments) => build::run(settings()?, arguments),
         Command::Plan(arguments) => plan::run(settings()?, arguments),
         Command::Graph(arguments) => graph::run(settings()?, arguments),
+        Command::Why(arguments) => why::run(settings()?, arguments),
+        Command::Rdeps(arguments) => rdeps::run(settings()?, arguments),
+        Command::WhatProvides(arguments) => what_provides::run(settings()?, arguments),
+        Command::Installable(arguments) => installable::run(&settings()?, arguments),
         Command::Fetch(arguments) => fetch::run(settings()?, arguments),
         Command::Log(arguments) => log::run(&settings()?, arguments),
         Command::Clean(arguments) => clean::run(&settings()?, arguments),
