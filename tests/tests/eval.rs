@@ -282,3 +282,28 @@ fn a_difference_to_rpmspec_is_shown_with_its_line() {
     tree.run(&["eval", "t", "--compare-rpm"])
         .expect(1, &["SPECS/t/t.spec: line 7 of", "package-builder: Summary:", "rpmspec: Summary:"]);
 }
+
+#[test]
+fn shells_in_the_sandbox_see_the_spec_and_nothing_of_this_machine() {
+    let tree = tree();
+    let outside = tempfile::NamedTempFile::new().expect("a temporary file");
+    tree.write("SPECS/t/version.txt", "7\n");
+    let version = format!(
+        "Version: %(cat %{{_sourcedir}}/version.txt; test -e {} && echo seen; echo written > SOURCES/new && cat SOURCES/new; \
+         exec 3<>/dev/tcp/192.0.2.1/80 && echo sent; echo lost >&2)",
+        outside.path().display()
+    );
+    let release = "Release: %(pwd | tr / _)%(id -u)";
+    tree.write("SPECS/t/t.spec", &SPEC.replace("Version: 1", &version).replace("Release: 3", release));
+    let answer = tree.run(&["eval", "t", "--shell", "sandboxed"]);
+    if answer.text.contains("cannot be sandboxed here") {
+        return skip("shells_in_the_sandbox_see_the_spec_and_nothing_of_this_machine", "there is no sandbox");
+    }
+    answer.expect(0, &["t-7-_build1000.x86_64"]);
+    assert!(!tree.path("SPECS/t/new").exists());
+    let left = std::fs::read_dir(cache()).expect("it is there").filter_map(Result::ok);
+    let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with(".eval-"));
+    assert_eq!(left.count(), 0, "what the commands wrote is left in the cache");
+    // rpmspec knows no such policy.
+    tree.run(&["eval", "t", "--compare-rpm", "--shell", "sandboxed"]).expect(2, &["on this machine", "--shell host"]);
+}

@@ -17,7 +17,8 @@ use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind, IoContext};
 use crate::host::{Layout, OutputLock};
 use crate::runner::{
-    Events, Planning, RunEnd, RunOptions, blocked_targets, emit_plan, fetch_sources, new_run_id, num_cpus, run_plan,
+    Events, Planning, RunEnd, RunOptions, blocked_targets, emit_base_progress, emit_plan, fetch_sources, new_run_id,
+    num_cpus, run_plan,
 };
 use crate::seeds::SeedRpm;
 
@@ -138,16 +139,7 @@ fn finish(
 async fn base_layer(planning: &Planning, sandbox: &dyn Sandbox, events: &Events) -> Result<BaseLayer, CommandError> {
     let started = Instant::now();
     let rpms: Vec<_> = planning.base.iter().map(|index| &planning.seeds[*index]).collect();
-    let progress = |progress: BaseProgress| {
-        let (doing, total) = match progress {
-            BaseProgress::Unpacking { packages } => ("unpacking", packages),
-            BaseProgress::Installing { packages } => ("installing", packages),
-            BaseProgress::Ready { .. } => return,
-        };
-        let (name, doing, total) =
-            ("base layer".to_owned(), doing.to_owned(), Some(total as u64).filter(|total| *total > 0));
-        events.emit(EventKind::SeedProgress { name, doing, done: 0, total });
-    };
+    let progress = |progress: BaseProgress| emit_base_progress(&progress, events);
     let bring = |rpms: &[&SeedRpm]| planning.bring(rpms, events);
     let layer = buildroot::prepare_base(&rpms, &planning.settings.cache, sandbox, &bring, &progress)
         .await

@@ -92,9 +92,11 @@ pub fn evaluate_spec(
     let name = path.strip_prefix(tree).unwrap_or(&path).to_string_lossy().into_owned();
     let bytes = std::fs::read(&path).doing("read", &path)?;
     let text = decode(&bytes);
-    let world = SpecWorld::new(world, path.parent().unwrap_or(tree), tree);
     let options = Options { path: PathBuf::from(&name) };
-    let evaluation = evaluate_observed(&text, context, &world, &options, observer);
+    let evaluation = {
+        let world = SpecWorld::new(world, path.parent().unwrap_or(tree), tree);
+        evaluate_observed(&text, context, &world, &options, observer)
+    };
     let failed = evaluation.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     Ok(match evaluation.package {
         Some(package) if !failed => Ok(Evaluated { path, name, package, diagnostics: evaluation.diagnostics }),

@@ -4,6 +4,7 @@ mod diagnostics;
 mod evaluate;
 mod layout;
 mod lock;
+mod sandboxed;
 mod shell;
 mod world;
 
@@ -11,4 +12,5 @@ pub use diagnostics::Snippets;
 pub use evaluate::{BrokenSpec, Evaluated, evaluate_spec, evaluate_tree, find_specs, with_macros};
 pub use layout::Layout;
 pub use lock::OutputLock;
-pub use world::{HostWorld, TOPDIR};
+pub use sandboxed::SandboxedShell;
+pub use world::{HostWorld, Shell, TOPDIR};

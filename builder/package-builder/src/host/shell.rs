@@ -8,10 +8,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// A command is ended after this long.
-const LONGEST: Duration = Duration::from_secs(20);
+pub(super) const LONGEST: Duration = Duration::from_secs(20);
 
 /// A command that writes more is ended.
-const LARGEST: u64 = 16 << 20;
+pub(super) const LARGEST: u64 = 16 << 20;
 
 /// Runs a command and returns what it wrote to its standard output. Nothing but `environment` is inherited; the
 /// working folder is `/`, because a build root has no other that this host has too.

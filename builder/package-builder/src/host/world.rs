@@ -10,9 +10,9 @@ use std::sync::Mutex;
 
 use rpmspec_parser::{MacroContext, World};
 
-use crate::config::ShellPolicy;
 use crate::runner::conventions;
 
+use super::sandboxed::{SandboxedShell, SpecSession};
 use super::shell;
 
 /// Where a build root keeps its rpmbuild tree. Specs are evaluated with the same `%{_topdir}`, so that what
@@ -22,43 +22,50 @@ pub const TOPDIR: &str = "/build";
 /// The variable of a build's environment that depends on the machine.
 const CPUS: &str = "PACKAGE_BUILDER_CPUS";
 
+/// Where the shell commands of specs run.
+#[derive(Debug)]
+pub enum Shell {
+    /// On this host.
+    Host,
+    /// Nowhere; nor are files outside of the tree read.
+    Refused,
+    /// In a sandbox; files outside of the tree are not read.
+    Sandboxed(SandboxedShell),
+}
+
 /// Answers from the host's files and shell, shared by all specs. Shell answers are remembered for the process's life.
 #[derive(Debug)]
 pub struct HostWorld {
     now: i64,
-    policy: ShellPolicy,
+    shell: Shell,
     environment: Vec<(String, String)>,
     /// rpm's own files that the macro context brings along.
     files: BTreeMap<PathBuf, String>,
-    answers: Mutex<HashMap<String, Vec<u8>>>,
+    /// By command and, where that has a part in it, the spec's folder.
+    answers: Mutex<HashMap<(PathBuf, String), Vec<u8>>>,
 }
 
 impl HostWorld {
     /// A world whose clock stands still at `now`, seconds since 1970, with the rpm of a macro context.
     #[must_use]
-    pub fn new(now: i64, context: &MacroContext, policy: ShellPolicy) -> Self {
+    pub fn new(now: i64, context: &MacroContext, shell: Shell) -> Self {
         let environment = conventions::environment(1).into_iter().filter(|(name, _)| name != CPUS).collect();
-        Self { now, policy, environment, files: context.files.iter().cloned().collect(), answers: Mutex::default() }
+        Self { now, shell, environment, files: context.files.iter().cloned().collect(), answers: Mutex::default() }
     }
 
-    /// The time its clock stands at.
-    #[must_use]
-    pub fn now(&self) -> i64 {
-        self.now
-    }
-
-    fn shell(&self, command: &str) -> io::Result<Vec<u8>> {
-        match self.policy {
-            ShellPolicy::Host => {}
-            ShellPolicy::Refuse => return Err(refusal("shell commands are refused here (`--shell refuse`)")),
-            ShellPolicy::Sandboxed => return Err(io::Error::other("`--shell sandboxed` is not supported yet")),
-        }
-        if let Some(answer) = self.answers.lock().ok().and_then(|answers| answers.get(command).cloned()) {
+    fn answer(
+        &self,
+        folder: &Path,
+        command: &str,
+        run: impl FnOnce(&[(String, String)]) -> io::Result<Vec<u8>>,
+    ) -> io::Result<Vec<u8>> {
+        let key = (folder.to_owned(), command.to_owned());
+        if let Some(answer) = self.answers.lock().ok().and_then(|answers| answers.get(&key).cloned()) {
             return Ok(answer);
         }
-        let answer = shell::run(command, &self.environment)?;
+        let answer = run(&self.environment)?;
         if let Ok(mut answers) = self.answers.lock() {
-            answers.insert(command.to_owned(), answer.clone());
+            answers.insert(key, answer.clone());
         }
         Ok(answer)
     }
@@ -70,12 +77,14 @@ pub(super) struct SpecWorld<'a> {
     host: &'a HostWorld,
     folder: &'a Path,
     tree: &'a Path,
+    /// Its sandbox, from its first command on.
+    session: Mutex<Option<SpecSession<'a>>>,
 }
 
 impl<'a> SpecWorld<'a> {
     /// The world of a spec in `folder`; relative paths count from `tree`.
     pub(super) fn new(host: &'a HostWorld, folder: &'a Path, tree: &'a Path) -> Self {
-        Self { host, folder, tree }
+        Self { host, folder, tree, session: Mutex::default() }
     }
 
     fn on_host(&self, path: &Path) -> PathBuf {
@@ -88,7 +97,7 @@ impl<'a> SpecWorld<'a> {
 
     /// Whether a file may be looked at; links count as what they lead to.
     fn may_see(&self, path: &Path) -> bool {
-        if self.host.policy == ShellPolicy::Host {
+        if matches!(self.host.shell, Shell::Host) {
             return true;
         }
         let Ok(path) = path.canonicalize() else { return false };
@@ -96,10 +105,21 @@ impl<'a> SpecWorld<'a> {
         within(self.folder) || within(self.tree)
     }
 
+    /// Runs a command here; what it says of this spec's folder is said of the build root's.
+    fn on_this_host(&self, command: &str) -> io::Result<Vec<u8>> {
+        let on_host = self.command_on_host(command)?;
+        let answer = self.host.answer(Path::new(""), &on_host, |environment| shell::run(&on_host, environment))?;
+        if on_host == command {
+            return Ok(answer);
+        }
+        let text = String::from_utf8_lossy(&answer);
+        Ok(text.replace(&*self.folder.to_string_lossy(), &format!("{TOPDIR}/SOURCES")).into_bytes())
+    }
+
     /// Replaces the build root's folders in a command by this spec's, where nothing needs quoting for that.
     fn command_on_host(&self, command: &str) -> io::Result<String> {
         let names = ["SOURCES", "SPECS"].map(|name| format!("{TOPDIR}/{name}"));
-        if self.host.policy != ShellPolicy::Host || !names.iter().any(|name| command.contains(name)) {
+        if !names.iter().any(|name| command.contains(name)) {
             return Ok(command.to_owned());
         }
         let folder = self.folder.to_string_lossy();
@@ -160,13 +180,18 @@ impl World for SpecWorld<'_> {
     }
 
     fn shell(&self, command: &str) -> io::Result<Vec<u8>> {
-        let on_host = self.command_on_host(command)?;
-        let answer = self.host.shell(&on_host)?;
-        if on_host == command {
-            return Ok(answer);
+        match &self.host.shell {
+            Shell::Host => self.on_this_host(command),
+            Shell::Refused => Err(refusal("shell commands are refused here (`--shell refuse`)")),
+            Shell::Sandboxed(shell) => self.host.answer(self.folder, command, |environment| {
+                let mut session = self.session.lock().map_err(|_| io::Error::other("the sandbox broke off"))?;
+                if session.is_none() {
+                    *session = Some(shell.start(self.folder)?);
+                }
+                let session = session.as_ref().ok_or_else(|| io::Error::other("there is no sandbox"))?;
+                session.run(command, environment)
+            }),
         }
-        let text = String::from_utf8_lossy(&answer);
-        Ok(text.replace(&*self.folder.to_string_lossy(), &format!("{TOPDIR}/SOURCES")).into_bytes())
     }
 
     fn environment(&self, name: &str) -> Option<String> {
@@ -192,9 +217,9 @@ fn refusal(what: &str) -> io::Error {
 mod tests {
     use super::*;
 
-    fn host(policy: ShellPolicy) -> HostWorld {
+    fn host(shell: Shell) -> HostWorld {
         let files = vec![(PathBuf::from("/usr/lib/rpm/macros.d/macros.a"), "%a 1".to_owned())];
-        HostWorld::new(0, &MacroContext { files, ..MacroContext::default() }, policy)
+        HostWorld::new(0, &MacroContext { files, ..MacroContext::default() }, shell)
     }
 
     #[test]
@@ -203,7 +228,7 @@ mod tests {
         let folder = tree.path().join("SPECS/a");
         std::fs::create_dir_all(&folder).expect("it can be made");
         std::fs::write(folder.join("a.inc"), "x").expect("it can be written");
-        let host = host(ShellPolicy::Host);
+        let host = host(Shell::Host);
         let world = SpecWorld::new(&host, &folder, tree.path());
         for path in ["/build/SOURCES/a.inc", "/build/SPECS/a.inc", "SPECS/a/a.inc"] {
             assert_eq!(world.read_file(Path::new(path)).ok().as_deref(), Some(b"x".as_slice()), "{path}");
@@ -224,7 +249,7 @@ mod tests {
         let outside = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(tree.path().join("inside"), "x").expect("it can be written");
         std::os::unix::fs::symlink(outside.path(), tree.path().join("link")).expect("it can be linked");
-        let host = host(ShellPolicy::Refuse);
+        let host = host(Shell::Refused);
         let world = SpecWorld::new(&host, tree.path(), tree.path());
         assert!(world.read_file(Path::new("inside")).is_ok());
         for path in [outside.path(), Path::new("link")] {

@@ -9,9 +9,10 @@ use report::EventKind;
 use rpmspec_parser::MacroContext;
 use rpmspec_parser::rpm::Dependency;
 
-use crate::buildroot;
-use crate::config::Settings;
+use crate::buildroot::{self, BaseProgress};
+use crate::config::{Settings, ShellPolicy};
 use crate::error::{CommandError, ErrorKind};
+use crate::host::{SandboxedShell, Shell};
 use crate::seeds::{self, PrepareOptions, Seed, SeedError, SeedProgress, SeedRpm, StageSettings};
 
 use super::conventions;
@@ -76,6 +77,40 @@ impl Ground {
         context.defines.extend(defines.iter().cloned());
         Ok(Self { stage: stage.clone(), seed_sets: seed_sets.into(), seeds: rpms, base, universe, context, defines })
     }
+
+    /// Where specs run their shell commands, as the settings say; a sandbox needs the base layer.
+    ///
+    /// # Errors
+    /// There is no sandbox here, or the base layer cannot be made.
+    pub fn shell(&self, settings: &Settings, events: &Events) -> Result<Shell, CommandError> {
+        match settings.shell {
+            ShellPolicy::Host => Ok(Shell::Host),
+            ShellPolicy::Refuse => Ok(Shell::Refused),
+            ShellPolicy::Sandboxed => {
+                let rpms: Vec<_> = self.base.iter().map(|index| &self.seeds[*index]).collect();
+                let bring = |rpms: &[&SeedRpm]| bring(&self.seed_sets, rpms, events);
+                let progress = |progress| emit_base_progress(&progress, events);
+                let shell = SandboxedShell::over(&settings.cache, |runtime, sandbox| {
+                    let layer = buildroot::prepare_base(&rpms, &settings.cache, sandbox, &bring, &progress);
+                    let layer = runtime.block_on(layer);
+                    let layer = layer.map_err(|error| CommandError::infrastructure(format!("base layer: {error}")));
+                    Ok(layer?.directory)
+                });
+                shell.map(Shell::Sandboxed)
+            }
+        }
+    }
+}
+
+/// Tells how the making of a base layer goes on.
+pub fn emit_base_progress(progress: &BaseProgress, events: &Events) {
+    let (doing, total) = match progress {
+        BaseProgress::Unpacking { packages } => ("unpacking", packages),
+        BaseProgress::Installing { packages } => ("installing", packages),
+        BaseProgress::Ready { .. } => return,
+    };
+    let total = Some(*total as u64).filter(|total| *total > 0);
+    events.emit(EventKind::SeedProgress { name: "base layer".to_owned(), doing: doing.to_owned(), done: 0, total });
 }
 
 fn parse_base(stage: &StageSettings) -> Result<Vec<Dependency>, CommandError> {

@@ -17,7 +17,7 @@ mod stop;
 
 pub use dispatcher::{RunEnd, RunOptions, num_cpus, run as run_plan};
 pub use events::{Events, new_run_id};
-pub use ground::Ground;
+pub use ground::{Ground, emit_base_progress};
 pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings, fetch_sources};
 pub use job::{JobEnd, JobError, JobOrder, JobReport, run_job};
 pub use planning::{Planning, blocked_targets, emit_plan};

@@ -65,10 +65,11 @@ impl Planning {
     /// # Errors
     /// A setting, a stage file or a seed is broken. Broken specs are no error here.
     pub fn new(settings: Settings, events: &Events) -> Result<Self, CommandError> {
-        let Ground { stage, seed_sets, seeds: rpms, base, mut universe, context, defines } =
-            Ground::lay(&settings, events, None)?;
+        let ground = Ground::lay(&settings, events, None)?;
+        let shell = ground.shell(&settings, events)?;
+        let Ground { stage, seed_sets, seeds: rpms, base, mut universe, context, defines } = ground;
         let started = Instant::now();
-        let world = HostWorld::new(now_milliseconds() / 1000, &context, settings.shell);
+        let world = HostWorld::new(now_milliseconds() / 1000, &context, shell);
         let snippets = Snippets::new(&settings.tree, &context);
         let (evaluated, broken) =
             evaluate_tree(&settings.tree, &settings.specs, &PreparedContext::new(&context), &world)?;

@@ -51,8 +51,9 @@ impl Bench {
         let events = Events::new("eval", Everyone::default().and(Quiet(super::super::terminal())));
         let target = arguments.target.as_deref().map(architecture);
         let ground = Ground::lay(&settings, &events, target);
+        let ground = ground.and_then(|ground| Ok((ground.shell(&settings, &events)?, ground.context)));
         events.finish();
-        let context = ground?.context;
+        let (shell, context) = ground?;
         let prepared = prepare(&context, &arguments.undefine);
         let mut snippets = Snippets::new(&settings.tree, &context);
         let single = arguments.expressions.len() == 1;
@@ -66,24 +67,9 @@ impl Bench {
             snippets.add("<command line>", &format!("{name} {body}"));
         }
         let now = jiff::Timestamp::now().as_second();
-        let world = HostWorld::new(now, &context, settings.shell);
+        let world = HostWorld::new(now, &context, shell);
         let (trace, undefined) = (arguments.trace.clone(), arguments.undefine.clone());
         Ok(Self { settings, context, prepared, world, snippets, expressions, trace, undefined })
-    }
-
-    /// The same with the sources of a spec where they are, for a program that looks for them there.
-    pub(super) fn with_source_folder(&self, folder: &Path) -> Self {
-        let context = super::compare::with_source_folder(&self.context, folder);
-        Self {
-            settings: self.settings.clone(),
-            prepared: prepare(&context, &self.undefined),
-            world: HostWorld::new(self.world.now(), &context, self.settings.shell),
-            snippets: Snippets::new(&self.settings.tree, &context),
-            context,
-            expressions: Vec::new(),
-            trace: None,
-            undefined: self.undefined.clone(),
-        }
     }
 
     /// The spec files that are meant: paths, or names of packages of the tree.
@@ -141,8 +127,13 @@ impl Bench {
 
     /// Evaluates a spec and expands the expressions behind it.
     pub(super) fn look(&self, path: &Path) -> Result<Looked, CommandError> {
+        self.look_in(path, &self.prepared)
+    }
+
+    /// The same in another context.
+    pub(super) fn look_in(&self, path: &Path, context: &PreparedContext) -> Result<Looked, CommandError> {
         let mut eye = Eye { bench: self, looked: Looked::default() };
-        let outcome = evaluate_spec(&self.settings.tree, path.to_owned(), &self.prepared, &self.world, &mut eye)?;
+        let outcome = evaluate_spec(&self.settings.tree, path.to_owned(), context, &self.world, &mut eye)?;
         let behind = std::mem::take(&mut eye.looked.diagnostics);
         let (name, package, mut diagnostics) = match outcome {
             Ok(spec) => (spec.name, Some(spec.package), spec.diagnostics),
@@ -177,7 +168,8 @@ impl Bench {
     }
 }
 
-fn prepare(context: &MacroContext, undefined: &[String]) -> PreparedContext {
+/// A context that is read, without some definitions.
+pub(super) fn prepare(context: &MacroContext, undefined: &[String]) -> PreparedContext {
     undefined.iter().fold(PreparedContext::new(context), |prepared, name| prepared.without_definition(name))
 }
 

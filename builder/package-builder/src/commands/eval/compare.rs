@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 
 use rpmspec_parser::MacroContext;
 
+use crate::config::ShellPolicy;
 use crate::error::{CommandError, IoContext};
 use crate::runner::conventions;
 
-use super::bench::Bench;
+use super::bench::{Bench, prepare};
 
 /// How a comparison ended.
 pub(super) enum Outcome {
@@ -21,14 +22,21 @@ pub(super) enum Outcome {
 /// Compares one spec and prints the first difference. Both see the spec's own folder as `%{_sourcedir}`, since rpm
 /// looks at the files there.
 pub(super) fn run(bench: &Bench, path: &Path) -> Result<Outcome, CommandError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let bench = bench.with_source_folder(folder);
-    let ours = bench.look(path)?;
-    let theirs = rpmspec(&bench, path)?;
+    if bench.settings.shell != ShellPolicy::Host {
+        return Err(CommandError::usage("`--compare-rpm` has `rpmspec` run the specs' shell commands on this machine")
+            .hint("add `--shell host` if you trust these specs"));
+    }
+    let context = with_source_folder(&bench.context, path.parent().unwrap_or(Path::new("/")));
+    let ours = bench.look_in(path, &prepare(&context, &bench.undefined))?;
+    let theirs = rpmspec(&context, &bench.undefined, path)?;
     let name = ours.name.clone();
+    let mut same = "the same";
     let said = match (&ours.package, theirs) {
         (Some(package), Ok(text)) => difference(&package.parsed, &text),
-        (None, Err(_)) => None,
+        (None, Err(_)) => {
+            same = "refused by both";
+            None
+        }
         (Some(_), Err(errors)) => Some(format!("only rpm refuses it:\n{}", errors.trim_end())),
         (None, Ok(_)) => {
             bench.show(&name, &ours.diagnostics);
@@ -36,7 +44,7 @@ pub(super) fn run(bench: &Bench, path: &Path) -> Result<Outcome, CommandError> {
         }
     };
     let (line, outcome) = match said {
-        None => (format!("{name}: the same\n"), Outcome::Same),
+        None => (format!("{name}: {same}\n"), Outcome::Same),
         Some(said) => (format!("{name}: {said}\n"), Outcome::Different(name)),
     };
     super::super::print_data(line.as_bytes())?;
@@ -74,9 +82,8 @@ fn difference(ours: &str, theirs: &str) -> Option<String> {
 }
 
 /// What `rpmspec -P` prints, or what it says is wrong.
-fn rpmspec(bench: &Bench, path: &Path) -> Result<Result<String, String>, CommandError> {
+fn rpmspec(context: &MacroContext, undefined: &[String], path: &Path) -> Result<Result<String, String>, CommandError> {
     let files = tempfile::tempdir().doing("create", &std::env::temp_dir())?;
-    let context = &bench.context;
     let macros = write_all(files.path(), "macros", context.files.iter().map(|(_, text)| text))?;
     let rcfiles = write_all(files.path(), "rpmrc", context.rpmrc.iter())?;
     let mut command = Command::new("rpmspec");
@@ -85,7 +92,7 @@ fn rpmspec(bench: &Bench, path: &Path) -> Result<Result<String, String>, Command
     for (name, body) in &context.defines {
         command.arg("--define").arg(format!("{name} {body}"));
     }
-    for name in &bench.undefined {
+    for name in undefined {
         command.arg("--undefine").arg(name);
     }
     let environment = conventions::environment(1).into_iter().filter(|(name, _)| name != "PACKAGE_BUILDER_CPUS");
@@ -110,7 +117,7 @@ fn write_all<'t>(folder: &Path, kind: &str, texts: impl Iterator<Item = &'t Stri
 }
 
 /// A context in which the sources are in another folder.
-pub(super) fn with_source_folder(context: &MacroContext, folder: &Path) -> MacroContext {
+fn with_source_folder(context: &MacroContext, folder: &Path) -> MacroContext {
     let folder = folder.display().to_string();
     let defines = ["_sourcedir", "_specdir"].map(|name| (name.to_owned(), folder.clone()));
     let mut context = context.clone();
