@@ -16,6 +16,8 @@ Summary: A test
 License: MIT
 URL: http://example.org/t
 Source0: a.tar
+Source2: http://example.org/x/two.txt
+Source1: one.txt
 Patch1: b.patch
 BuildRequires: gcc >= 3, (a or b)
 BuildConflicts: zork < 1
@@ -102,6 +104,7 @@ fn lists_and_switches_are_as_rpmspec_has_them() {
     assert_eq!(eval(&tree, &["t", "--requires"]), "/bin/sh\nbar\nfoo > 1:2-3\n");
     assert!(eval(&tree, &["t", "--provides"]).starts_with("t = 2:1-3\nt(x86-64) = 2:1-3\nvirt = 1\n"));
     assert_eq!(eval(&tree, &["t", "--target", "aarch64", "--qf", "%{ARCH} "]), "aarch64 noarch aarch64 ");
+    tree.run(&["eval", "t", "--target", "x86-64"]).expect(2, &["`x86-64` is no architecture", "x86_64"]);
     assert_eq!(eval(&tree, &["t", "-D", "words x", "-E", "%words"]), "one two\n");
 }
 
@@ -116,7 +119,7 @@ const FORMATS: [&str; 22] = [
     "[%{=name} %{changelogtime}\\n]",
     "%-10{name}|%10{version}|%3{summary}|\\n",
     "%|epoch?{E%{epoch}}:{none}| %|packager?{v}| %|summary?{%|url?{both}:{one}|}|\\n",
-    "%{source} %{#source} %{source:arraysize} %{nosource} %{nopatch} %{exclusivearch} %{buildarchs} %{conflicts}\\n",
+    "[%{source} ][%{patch} ]%{#source} %{source:arraysize} %{nosource} %{nopatch} %{exclusivearch} %{buildarchs} %{conflicts}\\n",
     "%{postin}|%{postinprog}|%{postinflags}|%{description:shescape}|%{headeri18ntable}\\n",
     "%{bugurl} %{url} %{os} %{license}\\n",
     "[%{obsoletes} %{obsoletenevrs}] [%{recommends}] [%{suggestnevrs}]\\n",

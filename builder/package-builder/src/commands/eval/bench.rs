@@ -63,11 +63,14 @@ impl Bench {
             snippets.add(&file, text);
             expressions.push((Place { file: file.into(), line: 1, column: 1 }, text.clone()));
         }
-        for (name, body) in &settings.defines {
-            snippets.add("<command line>", &format!("{name} {body}"));
-        }
         let now = jiff::Timestamp::now().as_second();
         let world = HostWorld::new(now, &context, shell);
+        if let (Some(asked), Some(arch)) = (&arguments.target, target)
+            && !with_macros(&settings.tree, &prepared, &world, |macros| macros.is_known_arch(arch))
+        {
+            return Err(CommandError::usage(format!("`{asked}` is no architecture that the base's rpm knows"))
+                .hint("write it as `uname -m` does: `x86_64`, `aarch64`"));
+        }
         let (trace, undefined) = (arguments.trace.clone(), arguments.undefine.clone());
         Ok(Self { settings, context, prepared, world, snippets, expressions, trace, undefined })
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rpmspec_parser::SourcePackage;
 use rpmspec_parser::rpm::{Capability, Dependency, Relation};
-use rpmspec_parser::spec::{BinaryPackage, ChangelogEntry, Located, Qualifier, Scriptlet};
+use rpmspec_parser::spec::{BinaryPackage, ChangelogEntry, Located, Qualifier, Scriptlet, SourceFile};
 
 use super::names;
 
@@ -148,8 +148,8 @@ impl<'a> Header<'a> {
         let source = self.source;
         let words = |list: &'a [String]| texts(list.iter().map(String::as_str));
         match name {
-            "SOURCE" => texts(source.sources.iter().map(rpmspec_parser::spec::SourceFile::file_name)),
-            "PATCH" => texts(source.patches.iter().map(rpmspec_parser::spec::SourceFile::file_name)),
+            "SOURCE" => texts(last_first(&source.sources).into_iter().map(SourceFile::file_name)),
+            "PATCH" => texts(last_first(&source.patches).into_iter().map(SourceFile::file_name)),
             "NOSOURCE" => numbers(source.sources.iter().filter(|file| file.excluded).map(|file| file.number.into())),
             "NOPATCH" => numbers(source.patches.iter().filter(|file| file.excluded).map(|file| file.number.into())),
             "BUILDARCHS" => words(&source.build_archs),
@@ -260,6 +260,13 @@ impl Part {
         }
         Cow::Owned(format!("{} {relation} {}", self.name, self.version))
     }
+}
+
+/// Sources and patches as rpm 4.18 has them in its headers: from the last one of the spec to the first.
+fn last_first(files: &[SourceFile]) -> Vec<&SourceFile> {
+    let mut files: Vec<_> = files.iter().collect();
+    files.sort_by(|left, right| right.place.cmp(&left.place).then(right.number.cmp(&left.number)));
+    files
 }
 
 fn bits(qualifiers: &[Qualifier]) -> i64 {
