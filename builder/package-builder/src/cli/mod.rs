@@ -365,7 +365,7 @@ pub struct EvalArgs {
     #[arg(short = 'P', long, visible_alias = "parse", group = "what")]
     pub parsed: bool,
     /// Print everything as JSON, an object for each spec; with --trace the steps
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["queryformat", "parsed", "buildrequires", "buildconflicts", "requires", "provides"])]
     pub json: bool,
     /// List what building needs
     #[arg(long, group = "what")]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rpmspec_parser::MacroContext;
+use rpmspec_parser::{Diagnostic, MacroContext};
 
 use crate::config::ShellPolicy;
 use crate::error::{CommandError, IoContext};
@@ -13,15 +13,20 @@ use crate::runner::conventions;
 use super::bench::{Bench, prepare};
 
 /// How a comparison ended.
-pub(super) enum Outcome {
-    Same,
-    /// The spec's name; the difference is shown.
-    Different(String),
+pub(super) struct Compared {
+    /// The spec's name.
+    pub(super) name: String,
+    /// What there is to say, with the spec's name before it.
+    pub(super) said: String,
+    /// Whether both read the same.
+    pub(super) same: bool,
+    /// Why we refuse what rpm accepts.
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
-/// Compares one spec and prints the first difference. Both see the spec's own folder as `%{_sourcedir}`, since rpm
-/// looks at the files there.
-pub(super) fn run(bench: &Bench, path: &Path) -> Result<Outcome, CommandError> {
+/// Compares one spec and says what the first difference is. Both see the spec's own folder as `%{_sourcedir}`, since
+/// rpm looks at the files there.
+pub(super) fn run(bench: &Bench, path: &Path) -> Result<Compared, CommandError> {
     if bench.settings.shell != ShellPolicy::Host {
         return Err(CommandError::usage("`--compare-rpm` has `rpmspec` run the specs' shell commands on this machine")
             .hint("add `--shell host` if you trust these specs"));
@@ -29,26 +34,16 @@ pub(super) fn run(bench: &Bench, path: &Path) -> Result<Outcome, CommandError> {
     let context = with_source_folder(&bench.context, path.parent().unwrap_or(Path::new("/")));
     let ours = bench.look_in(path, &prepare(&context, &bench.undefined))?;
     let theirs = rpmspec(&context, &bench.undefined, path)?;
-    let name = ours.name.clone();
-    let mut same = "the same";
-    let said = match (&ours.package, theirs) {
-        (Some(package), Ok(text)) => difference(&package.parsed, &text),
-        (None, Err(_)) => {
-            same = "refused by both";
-            None
-        }
-        (Some(_), Err(errors)) => Some(format!("only rpm refuses it:\n{}", errors.trim_end())),
-        (None, Ok(_)) => {
-            bench.show(&name, &ours.diagnostics);
-            Some("rpm accepts it".to_owned())
-        }
+    let (said, same, diagnostics) = match (&ours.package, theirs) {
+        (Some(package), Ok(text)) => match difference(&package.parsed, &text) {
+            None => ("the same".to_owned(), true, Vec::new()),
+            Some(difference) => (difference, false, Vec::new()),
+        },
+        (None, Err(_)) => ("refused by both".to_owned(), true, Vec::new()),
+        (Some(_), Err(errors)) => (format!("only rpm refuses it:\n{}", errors.trim_end()), false, Vec::new()),
+        (None, Ok(_)) => ("rpm accepts it".to_owned(), false, ours.diagnostics),
     };
-    let (line, outcome) = match said {
-        None => (format!("{name}: {same}\n"), Outcome::Same),
-        Some(said) => (format!("{name}: {said}\n"), Outcome::Different(name)),
-    };
-    super::super::print_data(line.as_bytes())?;
-    Ok(outcome)
+    Ok(Compared { said: format!("{}: {said}\n", ours.name), name: ours.name, same, diagnostics })
 }
 
 /// The first line in which two texts differ; `None` if they are the same but for line ends at the very end.

@@ -9,15 +9,21 @@ mod query;
 mod tags;
 mod trace;
 
+use std::path::PathBuf;
+
+use rayon::prelude::*;
 use serde::Serialize;
 
 use rpmspec_parser::{Diagnostic, SourcePackage};
 
 use crate::cli::EvalArgs;
 use crate::config::Settings;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorKind};
 use bench::{Bench, Looked};
 use query::Query;
+
+/// So many specs are looked at before the first of them is answered: what is kept of them takes memory.
+const BATCH: usize = 64;
 
 pub(super) fn run(mut settings: Settings, arguments: &EvalArgs) -> Result<(), CommandError> {
     let task = Task::of(arguments)?;
@@ -29,41 +35,63 @@ pub(super) fn run(mut settings: Settings, arguments: &EvalArgs) -> Result<(), Co
     if let Task::Tags = task {
         return super::print_data(names::listed().as_bytes());
     }
-    let mut bench = Bench::new(settings, arguments)?;
+    let bench = Bench::new(settings, arguments)?;
     if let Task::Query(Query::Refused(error)) = task {
         return Err(error);
     }
     let specs = bench.find(&arguments.names, arguments.all)?;
-    if specs.is_empty() {
-        return alone(&mut bench, arguments);
+    if specs.is_empty() && !arguments.all {
+        return alone(&bench, arguments);
     }
+    match task {
+        Task::Compare => compare_all(&bench, &specs),
+        task => answer_all(&bench, &task, arguments, &specs),
+    }
+}
+
+/// Looks at specs in parallel and answers in their order.
+fn answer_all(bench: &Bench, task: &Task, arguments: &EvalArgs, specs: &[PathBuf]) -> Result<(), CommandError> {
     let mut broken = Vec::new();
-    let mut different = Vec::new();
-    for path in specs {
-        if let Task::Compare = task {
-            match compare::run(&bench, &path)? {
-                compare::Outcome::Same => {}
-                compare::Outcome::Different(name) => different.push(name),
+    for batch in specs.chunks(BATCH) {
+        let looked: Vec<_> = batch.par_iter().map(|path| bench.look(path)).collect();
+        for looked in looked {
+            let looked = looked?;
+            bench.show(&looked.name, &looked.diagnostics);
+            answer(task, arguments, &looked, specs.len() == 1)?;
+            if looked.package.is_none() {
+                broken.push(format!("`{}`", looked.name));
+            } else if looked.texts.iter().any(Option::is_none) {
+                broken.push(format!("the expression behind `{}`", looked.name));
             }
-            continue;
-        }
-        let looked = bench.look(&path)?;
-        bench.show(&looked.name, &looked.diagnostics);
-        answer(&task, arguments, &looked)?;
-        if looked.package.is_none() {
-            broken.push(format!("`{}`", looked.name));
-        } else if looked.texts.iter().any(Option::is_none) {
-            broken.push("the expression".to_owned());
         }
     }
-    if !different.is_empty() {
-        let message = format!("rpm reads differently: {}", different.join(", "));
-        return Err(CommandError::new(crate::error::ErrorKind::BuildFailed, message));
+    match broken.is_empty() {
+        true => Ok(()),
+        false => Err(CommandError::input(format!("{} cannot be evaluated", broken.join(", ")))),
     }
-    if !broken.is_empty() {
-        return Err(CommandError::input(format!("{} cannot be evaluated", broken.join(", "))));
+}
+
+/// Has rpmspec read specs in parallel and shows the differences in their order.
+fn compare_all(bench: &Bench, specs: &[PathBuf]) -> Result<(), CommandError> {
+    let mut different = Vec::new();
+    for batch in specs.chunks(BATCH) {
+        let compared: Vec<_> = batch.par_iter().map(|path| compare::run(bench, path)).collect();
+        for compared in compared {
+            let compared = compared?;
+            super::print_data(compared.said.as_bytes())?;
+            bench.show(&compared.name, &compared.diagnostics);
+            if !compared.same {
+                different.push(format!("`{}`", compared.name));
+            }
+        }
     }
-    Ok(())
+    match different.is_empty() {
+        true => Ok(()),
+        false => {
+            let message = format!("rpmspec reads {} differently", different.join(", "));
+            Err(CommandError::new(ErrorKind::BuildFailed, message))
+        }
+    }
 }
 
 /// What is asked for.
@@ -110,14 +138,16 @@ struct Everything<'a> {
     diagnostics: &'a [Diagnostic],
 }
 
-/// Prints what is asked of one spec.
-fn answer(task: &Task, arguments: &EvalArgs, looked: &Looked) -> Result<(), CommandError> {
+/// Prints what is asked of one spec, which may be the only one.
+fn answer(task: &Task, arguments: &EvalArgs, looked: &Looked, only: bool) -> Result<(), CommandError> {
     match (task, &looked.package) {
         (Task::Json, package) => super::print_json(&Everything {
             spec: &looked.name,
             package: package.as_ref(),
             diagnostics: &looked.diagnostics,
         }),
+        // Of many specs, those that use a macro are looked for.
+        (Task::Trace, _) if looked.steps.is_empty() && !only => Ok(()),
         (Task::Trace, _) => print_trace(arguments, looked),
         (Task::Expand, _) => print_texts(looked),
         (Task::Parsed, Some(package)) => super::print_data(package.parsed.as_bytes()),
@@ -127,7 +157,7 @@ fn answer(task: &Task, arguments: &EvalArgs, looked: &Looked) -> Result<(), Comm
 }
 
 /// Expands texts without a spec.
-fn alone(bench: &mut Bench, arguments: &EvalArgs) -> Result<(), CommandError> {
+fn alone(bench: &Bench, arguments: &EvalArgs) -> Result<(), CommandError> {
     let looked = bench.expand();
     bench.show(&looked.name, &looked.diagnostics);
     if arguments.trace.is_some() {
