@@ -41,6 +41,8 @@ pub(super) struct Looked {
     pub(super) texts: Vec<Option<String>>,
     /// The steps of the macro that is followed.
     pub(super) steps: Vec<TraceStep>,
+    /// Whether the macro that is followed is defined in the end.
+    pub(super) is_defined: bool,
     /// A macro spelled like the one that is followed, if that is not defined.
     pub(super) near: Option<String>,
     pub(super) tags: BuildTags,
@@ -205,8 +207,10 @@ impl Observer for Eye<'_> {
         self.looked.texts = texts.collect();
         self.looked.diagnostics = macros.take_diagnostics();
         self.looked.steps = macros.take_trace();
-        let unknown = self.bench.trace.as_ref().filter(|name| !macros.is_defined(name));
-        self.looked.near = unknown.and_then(|name| macros.nearest(name));
+        if let Some(name) = &self.bench.trace {
+            self.looked.is_defined = macros.is_defined(name);
+            self.looked.near = if self.looked.is_defined { None } else { macros.nearest(name) };
+        }
     }
 }
 

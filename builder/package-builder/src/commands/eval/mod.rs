@@ -180,10 +180,15 @@ fn print_trace(arguments: &EvalArgs, looked: &Looked) -> Result<(), CommandError
     let name = arguments.trace.as_deref().unwrap_or_default();
     if looked.steps.is_empty() {
         let error = CommandError::usage(format!("`%{name}` is not expanded in `{}`", looked.name));
-        return Err(match &looked.near {
-            Some(near) => error.hint(format!("no macro of this name is defined; spelled alike: {near}")),
-            None => error.hint("its text may be built from other macros; name one of those"),
-        });
+        return Err(error.hint(match (&looked.near, looked.is_defined) {
+            (Some(near), _) => format!("no macro of this name is defined; spelled alike: {near}"),
+            (None, true) => {
+                "nothing that was read calls it; `--eval EXPR` with `--trace` follows it elsewhere".to_owned()
+            }
+            (None, false) => {
+                "no macro of this name is defined; `%setup`, `%patch` and sections are rpm's own".to_owned()
+            }
+        }));
     }
     if arguments.json {
         return super::print_json(&looked.steps);
