@@ -177,6 +177,7 @@ fn texts_are_expanded_in_the_trees_world_and_behind_specs() {
     assert_eq!(eval(&tree, &["-E", "1 %[1+1]", "-E", "%{nil}"]), "1 2\n\n");
     assert_eq!(eval(&tree, &["t", "-E", "%{words} %{version} %{with extra}"]), "one two 1 0\n");
     assert_eq!(eval(&tree, &["-E", "%_target_cpu", "--target", "aarch64-cairn-linux"]), "aarch64\n");
+    tree.run(&["eval", "-E", "%{echo:shown}after"]).expect(0, &["after\nshown\n"]);
     tree.run(&["eval", "-E", "a %{open"]).expect(3, &["<eval>:1:3", "Unterminated {", "^"]);
     tree.run(&["eval", "-E", "%{error:no good}"]).expect(3, &["no good", "cannot be expanded"]);
 }

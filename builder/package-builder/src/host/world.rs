@@ -4,7 +4,7 @@
 //! rpm brings along (`/usr/lib/rpm`, `/etc/rpm`) is the base's, never the host's.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
@@ -43,6 +43,8 @@ pub struct HostWorld {
     files: BTreeMap<PathBuf, String>,
     /// By command and, where that has a part in it, the spec's folder.
     answers: Mutex<HashMap<(PathBuf, String), Vec<u8>>>,
+    /// Whether what specs ask to be shown is shown.
+    echo: bool,
 }
 
 impl HostWorld {
@@ -50,7 +52,14 @@ impl HostWorld {
     #[must_use]
     pub fn new(now: i64, context: &MacroContext, shell: Shell) -> Self {
         let environment = conventions::environment(1).into_iter().filter(|(name, _)| name != CPUS).collect();
-        Self { now, shell, environment, files: context.files.iter().cloned().collect(), answers: Mutex::default() }
+        let files = context.files.iter().cloned().collect();
+        Self { now, shell, environment, files, answers: Mutex::default(), echo: false }
+    }
+
+    /// The same world, in which what specs ask to be shown (`%{echo:…}`) is, on standard error.
+    #[must_use]
+    pub fn with_echo(self) -> Self {
+        Self { echo: true, ..self }
     }
 
     fn answer(
@@ -200,6 +209,13 @@ impl World for SpecWorld<'_> {
 
     fn now(&self) -> i64 {
         self.host.now
+    }
+
+    fn echo(&self, text: &str) {
+        if self.host.echo {
+            // With standard error gone there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "{}", text.trim_end_matches('\n'));
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl Bench {
             expressions.push((Place { file: file.into(), line: 1, column: 1 }, text.clone()));
         }
         let now = jiff::Timestamp::now().as_second();
-        let world = HostWorld::new(now, &context, shell);
+        let world = HostWorld::new(now, &context, shell).with_echo();
         if let (Some(asked), Some(arch)) = (&arguments.target, target)
             && !with_macros(&settings.tree, &prepared, &world, |macros| macros.is_known_arch(arch))
         {
