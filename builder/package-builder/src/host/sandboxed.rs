@@ -78,6 +78,7 @@ impl SandboxedShell {
             layer: self.layer.clone(),
             scratch: scratch.path().to_owned(),
             binds: vec![bind("SOURCES"), bind("SPECS")],
+            volumes: Vec::new(),
             limits: Limits { memory: Some(MEMORY), processes: Some(PROCESSES), cpus: None },
         };
         let session = self.runtime.block_on(self.sandbox.start(spec)).map_err(io::Error::other)?;
