@@ -1,5 +1,7 @@
 //! Source packages that need each other to be built.
 
+mod opening;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
@@ -26,6 +28,12 @@ pub struct Cycle {
     pub steps: Vec<CycleStep>,
     /// Every source package of the group, sorted; more than the steps show where cycles share packages.
     pub members: Vec<String>,
+    /// Needs whose removal leaves the group without cycle.
+    #[serde(default)]
+    pub opening: Vec<CycleStep>,
+    /// Whether fewer would not do; known for all but large groups.
+    #[serde(default)]
+    pub is_least: bool,
 }
 
 impl fmt::Display for Cycle {
@@ -39,6 +47,16 @@ impl fmt::Display for Cycle {
         }
         if self.members.len() > self.steps.len() {
             write!(formatter, "\n  in the same group: {}", self.members.join(", "))?;
+        }
+        if self.members.len() > self.steps.len() {
+            let least = if self.is_least { "the fewest needs" } else { "needs" };
+            write!(formatter, "\n  {least} to leave out:")?;
+            for (number, step) in self.opening.iter().enumerate() {
+                write!(formatter, "{} {} needs {}", if number == 0 { "" } else { "," }, step.from, step.edge.to)?;
+                if let Some(place) = step.edge.reasons.first().and_then(|reason| reason.place.as_ref()) {
+                    write!(formatter, " at {place}")?;
+                }
+            }
         }
         formatter
             .write_str("\nbuild one of them without the need (a %bcond), or leave it to a seed in an earlier stage")
@@ -67,26 +85,46 @@ pub(crate) fn find_cycles(graph: &BuildGraph) -> Vec<Cycle> {
     cycles
 }
 
-/// The shortest cycle of a group; of several the one whose first member comes first by name.
+/// A group with its shortest cycle, and what opens it.
 fn shortest_cycle(needs: &DiGraph<&str, &Edge>, group: &[NodeIndex]) -> Cycle {
     let mut group = group.to_vec();
     group.sort(); // Nodes are numbered by name.
+    let (opening, is_least) = opening::opening(needs, &group);
+    let steps = |edges: Vec<EdgeIndex>| {
+        let step = |edge| {
+            let (from, _) = needs.edge_endpoints(edge)?;
+            Some(CycleStep { from: needs[from].to_owned(), edge: (*needs.edge_weight(edge)?).clone() })
+        };
+        edges.into_iter().filter_map(step).collect()
+    };
+    Cycle {
+        steps: steps(shortest_way(needs, &group, &[]).unwrap_or_default()),
+        members: group.iter().map(|member| needs[*member].to_owned()).collect(),
+        opening: steps(opening),
+        is_least,
+    }
+}
+
+/// The shortest cycle of a sorted group without some of its needs; of several the one whose first member comes first
+/// by name.
+fn shortest_way(needs: &DiGraph<&str, &Edge>, group: &[NodeIndex], without: &[EdgeIndex]) -> Option<Vec<EdgeIndex>> {
     let inside: BTreeSet<NodeIndex> = group.iter().copied().collect();
-    let paths = group.iter().filter_map(|start| way_back(needs, *start, &inside));
-    let shortest = paths.min_by_key(Vec::len).unwrap_or_default();
-    let steps = shortest.into_iter().filter_map(|edge| {
-        let (from, _) = needs.edge_endpoints(edge)?;
-        Some(CycleStep { from: needs[from].to_owned(), edge: (*needs.edge_weight(edge)?).clone() })
-    });
-    Cycle { steps: steps.collect(), members: group.iter().map(|member| needs[*member].to_owned()).collect() }
+    let without: BTreeSet<EdgeIndex> = without.iter().copied().collect();
+    group.iter().filter_map(|start| way_back(needs, *start, &inside, &without)).min_by_key(Vec::len)
 }
 
 /// The shortest path from a node back to itself within a group.
-fn way_back(needs: &DiGraph<&str, &Edge>, start: NodeIndex, inside: &BTreeSet<NodeIndex>) -> Option<Vec<EdgeIndex>> {
+fn way_back(
+    needs: &DiGraph<&str, &Edge>,
+    start: NodeIndex,
+    inside: &BTreeSet<NodeIndex>,
+    without: &BTreeSet<EdgeIndex>,
+) -> Option<Vec<EdgeIndex>> {
     let mut came_by: BTreeMap<NodeIndex, EdgeIndex> = BTreeMap::new();
     let mut open = VecDeque::from([start]);
     while let Some(node) = open.pop_front() {
-        let mut next: Vec<_> = needs.edges(node).filter(|edge| inside.contains(&edge.target())).collect();
+        let mut next: Vec<_> =
+            needs.edges(node).filter(|edge| inside.contains(&edge.target()) && !without.contains(&edge.id())).collect();
         next.sort_by_key(EdgeRef::target);
         for edge in next {
             if came_by.contains_key(&edge.target()) {

@@ -190,7 +190,11 @@ impl Walk<'_> {
         for number in numbers.into_iter().take(MOST_REJECTED) {
             let package = &self.index.packages[number as usize];
             let why = self.why_not(number, &dependency);
-            rejected.push(Rejected { nevra: package.metadata.nevra.clone(), origin: package.origin(), why });
+            let one = Rejected { nevra: package.metadata.nevra.clone(), origin: package.origin(), why };
+            // What is promised and what is published often say the same.
+            if !rejected.contains(&one) {
+                rejected.push(one);
+            }
         }
         let nearest = match &dependency {
             Dependency::Capability(capability) if rejected.is_empty() => {

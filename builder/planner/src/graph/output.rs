@@ -1,25 +1,33 @@
 //! The build graph for other programs: Graphviz and JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{BuildGraph, Edge};
+use super::{Blocker, BuildGraph, Edge};
+use crate::plan::order_of;
 
 /// The graph in Graphviz's language: an arrow from what needs to what is needed, labelled with the need; dashed
-/// for needs at run time only; blocked packages in red.
+/// for needs at run time only. What cannot be built is red, filled in a cycle, whose needs are red as well; what needs
+/// that is orange. Tooltips tell why.
 #[must_use]
 pub fn to_dot(graph: &BuildGraph) -> String {
     let mut text = String::from("digraph packages {\n  rankdir=LR;\n  node [shape=box];\n");
-    for node in graph.nodes.values() {
-        let style = if node.blocker.is_some() { " [color=red]" } else { "" };
+    let (_, blocked) = order_of(graph, &graph.nodes.keys().cloned().collect());
+    let blocked: BTreeMap<String, Blocker> = blocked.into_iter().collect();
+    for name in graph.nodes.keys() {
+        let style = blocked.get(name).map(style).unwrap_or_default();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {}{style};", quoted(&node.name));
+        let _ = writeln!(text, "  {}{style};", quoted(name));
     }
     for node in graph.nodes.values() {
+        let group = graph.cycles.iter().find(|cycle| cycle.members.contains(&node.name));
         for edge in &node.needs {
-            let _ =
-                writeln!(text, "  {} -> {} [label={}];", quoted(&node.name), quoted(&edge.to), quoted(&label(edge)));
+            let (from, to) = (quoted(&node.name), quoted(&edge.to));
+            let in_cycle = group.is_some_and(|cycle| cycle.members.contains(&edge.to));
+            let style = if in_cycle { "color=red, penwidth=2, " } else { "" };
+            let _ = writeln!(text, "  {from} -> {to} [{style}label={}];", quoted(&label(edge)));
         }
         let is_needed = |to: &str| node.needs.iter().any(|edge| edge.to == to);
         for edge in node.runtime_needs.iter().filter(|edge| !is_needed(&edge.to)) {
@@ -31,8 +39,19 @@ pub fn to_dot(graph: &BuildGraph) -> String {
     text
 }
 
+fn style(blocker: &Blocker) -> String {
+    let (colour, why) = match blocker {
+        Blocker::Cycle { cycle } => {
+            ("red, style=filled, fillcolor=mistyrose", format!("in a cycle: {}", cycle.members.join(", ")))
+        }
+        Blocker::BlockedBy { names } => ("orange", format!("needs what cannot be built: {}", names.join(", "))),
+        other => ("red", other.to_string().lines().next().unwrap_or_default().to_owned()),
+    };
+    format!(" [color={colour}, tooltip={}]", quoted(&why))
+}
+
 /// The graph as JSON: `{arch, packages: {NAME: {spec, packages, needs, runtime_needs, build_root, exact, blocked}},
-/// cycles}`. A need is `{to, package, because: [text, …]}`, a member of the build root `{package, from}`.
+/// cycles, openings}`; `openings` has for each of the cycles the needs to leave out. A need is `{to, package, because: [text, …]}`, a member of the build root `{package, from}`.
 #[must_use]
 pub fn to_json(graph: &BuildGraph) -> Value {
     let edges = |edges: &[Edge]| -> Vec<Value> {
@@ -65,7 +84,12 @@ pub fn to_json(graph: &BuildGraph) -> Value {
     }
     let cycles: Vec<Vec<&str>> =
         graph.cycles.iter().map(|cycle| cycle.steps.iter().map(|step| &*step.from).collect()).collect();
-    json!({"arch": graph.arch, "packages": packages, "cycles": cycles})
+    let openings: Vec<Vec<Value>> = graph
+        .cycles
+        .iter()
+        .map(|cycle| cycle.opening.iter().map(|step| json!({"from": step.from, "to": step.edge.to})).collect())
+        .collect();
+    json!({"arch": graph.arch, "packages": packages, "cycles": cycles, "openings": openings})
 }
 
 fn label(edge: &Edge) -> String {

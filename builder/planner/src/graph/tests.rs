@@ -140,6 +140,7 @@ fn a_cycle_is_shown_by_its_shortest_way_with_the_lines() {
          \n  c needs d: the spec asks for `d` at SPECS/c/c.spec:2:1\
          \n  d needs c: the spec asks for `c` at SPECS/d/d.spec:2:1\
          \n  in the same group: a, b, c, d\
+         \n  the fewest needs to leave out: a needs b at SPECS/a/a.spec:1:1, c needs d at SPECS/c/c.spec:2:1\
          \nbuild one of them without the need (a %bcond), or leave it to a seed in an earlier stage"
     );
     let blocked: Vec<&str> = blocked(&graph).into_iter().map(|(name, _)| name).collect();
@@ -213,7 +214,7 @@ fn dot_and_json_say_what_the_graph_says() {
     let graph = resolve(&universe(tree, Vec::new()));
     assert_eq!(
         to_dot(&graph),
-        "digraph packages {\n  rankdir=LR;\n  node [shape=box];\n  \"a\";\n  \"b\";\n  \"c\" [color=red];\n\
+        "digraph packages {\n  rankdir=LR;\n  node [shape=box];\n  \"a\";\n  \"b\";\n  \"c\" [color=red, tooltip=\"nothing meets `nil`\"];\n\
          \x20 \"a\" -> \"b\" [label=\"b >= 1\"];\n  \"a\" -> \"c\" [style=dashed, label=\"c\"];\n}\n"
     );
     let json = to_json(&graph);
@@ -222,4 +223,24 @@ fn dot_and_json_say_what_the_graph_says() {
     assert!(json["packages"]["c"]["blocked"].as_str().is_some_and(|text| text.contains("nothing meets `nil`")));
     assert_eq!(json["packages"]["a"]["build_root"][1]["from"], "seed debian");
     assert_eq!(dependency("b >= 1").to_string(), "b >= 1");
+}
+
+#[test]
+fn dot_shows_cycles_what_waits_for_them_and_any_name() {
+    let tree = vec![
+        spec("a", &["BuildRequires: b"]),
+        spec("b", &["BuildRequires: a", "BuildRequires: d"]),
+        spec("c", &["BuildRequires: a"]),
+        spec("d\"\\", &["Provides: d"]),
+    ];
+    let dot = to_dot(&resolve(&universe(tree, Vec::new())));
+    for line in [
+        "  \"a\" [color=red, style=filled, fillcolor=mistyrose, tooltip=\"in a cycle: a, b\"];",
+        "  \"c\" [color=orange, tooltip=\"needs what cannot be built: a\"];",
+        "  \"a\" -> \"b\" [color=red, penwidth=2, label=\"b\"];",
+        "  \"b\" -> \"d\\\"\\\\\" [label=\"d\"];",
+        "  \"c\" -> \"a\" [label=\"a\"];",
+    ] {
+        assert!(dot.lines().any(|other| other == line), "{line} is not in\n{dot}");
+    }
 }

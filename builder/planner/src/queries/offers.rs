@@ -12,7 +12,7 @@ use crate::clauses::required;
 use crate::explain::nearest_names;
 use crate::index::Package;
 use crate::solve::{Request, Stock, solve, usable};
-use crate::{Certainty, Index};
+use crate::{Asker, Certainty, Index};
 
 /// Where a package comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -120,12 +120,12 @@ pub fn what_provides(index: &Index<'_>, wanted: &Dependency) -> Offers {
             offers,
         });
     }
-    let mut answer = Offers {
-        wanted: wanted.clone(),
-        alternatives,
-        unmet: solution.err().map(|e| e.to_string()),
-        nearest: Vec::new(),
-    };
+    let unmet = solution.err().map(|mut explanation| {
+        // Nobody but the user asks.
+        explanation.unmet.iter_mut().for_each(|unmet| unmet.reasons.retain(|reason| reason.asker != Asker::Spec));
+        explanation.to_string()
+    });
+    let mut answer = Offers { wanted: wanted.clone(), alternatives, unmet, nearest: Vec::new() };
     if !answer.is_met() {
         let known = index.known_names();
         let unknown = wanted.capabilities().into_iter().filter(|capability| !known.contains(&*capability.name));
