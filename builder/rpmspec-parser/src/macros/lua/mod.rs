@@ -5,6 +5,7 @@
 
 mod arguments;
 mod base64;
+mod known;
 mod library;
 mod pattern;
 mod pool;
@@ -18,8 +19,9 @@ use mlua::{Function, LuaString, MultiValue};
 
 use super::engine::{Engine, Frame};
 use super::expression::Value;
-use super::options::read_options;
+use super::options::{Found, read_options};
 use crate::diagnostic::Severity;
+use known::Outcome;
 pub(super) use pool::Pool;
 use pool::State;
 
@@ -120,7 +122,7 @@ impl Engine<'_> {
     /// `%{lua:…}`: runs a script and appends what it prints and returns.
     pub(super) fn run_lua(&self, frame: &mut Frame, script: &str) {
         let call = frame.call.clone();
-        let name = call.as_ref().map_or("<lua>", |call| &call.name);
+        let name = call.as_ref().map_or("<lua>", |call| &*call.name);
         let mut options = Vec::new();
         let mut arguments = Vec::new();
         if let Some(call) = &call {
@@ -136,6 +138,17 @@ impl Engine<'_> {
             arguments = words.split_off(found.first.min(words.len()));
         }
         let outer = (self.lua_depth.replace(frame.depth), self.lua_level.replace(frame.level));
+        let outcome = self.without_lua(name, script, &options, &arguments);
+        let outcome = outcome.unwrap_or_else(|| self.within_lua(name, script, options, arguments));
+        self.lua_depth.set(outer.0);
+        self.lua_level.set(outer.1);
+        if let Err(message) = outcome.result {
+            self.fail(frame, message);
+        }
+        self.append(frame, outcome.printed.split('\0').next().unwrap_or(""));
+    }
+
+    fn within_lua(&self, name: &str, script: &str, options: Vec<Found>, arguments: Vec<String>) -> Outcome {
         self.lua.prints.borrow_mut().push(Vec::new());
         let outcome = self.connected(|state| {
             let State { lua, bridge, .. } = state;
@@ -153,15 +166,10 @@ impl Engine<'_> {
             Ok(if right { Ok(()) } else { Err(message.map(|text| text.to_string_lossy()).unwrap_or_default()) })
         });
         let printed = self.lua.prints.borrow_mut().pop().unwrap_or_default();
-        self.lua_depth.set(outer.0);
-        self.lua_level.set(outer.1);
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(message)) => self.fail(frame, message),
-            Err(error) => self.fail(frame, format!("lua script failed: {}", words_of(&error))),
+        Outcome {
+            printed: String::from_utf8_lossy(&printed).into_owned(),
+            result: outcome.unwrap_or_else(|error| Err(format!("lua script failed: {}", words_of(&error)))),
         }
-        let printed = String::from_utf8_lossy(&printed);
-        self.append(frame, printed.split('\0').next().unwrap_or(""));
     }
 
     /// What Lua says about a script's syntax.
