@@ -3,10 +3,12 @@
 //! `cargo run --example score -- CORPUS [--arch x86_64] [--answers FILE] [--define 'NAME VALUE']
 //! [--parsed FILE] [--time ROUNDS] [SPEC…]`; without names, all specs. `--parsed` writes the expanded texts, one
 //! JSON object a line. `--time` evaluates all specs that often and writes how long the quickest round took instead.
+//! `--tables` evaluates all specs in each way that was recorded, writes what `score.py` says and fails on a difference.
 #![expect(clippy::disallowed_methods, reason = "the example reads and writes files; the crate does not")]
 
 mod corpus;
 mod result;
+mod tables;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -22,6 +24,10 @@ fn main() -> io::Result<()> {
     let (mut defines, mut specs, mut parsed, mut rounds) = (Vec::new(), Vec::new(), None, 0_usize);
     while let Ok(argument) = value("an argument") {
         match argument.as_str() {
+            "--tables" => {
+                let holds = tables::tables(&folder)?;
+                std::process::exit(i32::from(!holds));
+            }
             "--arch" => arch = value("the architecture")?,
             "--answers" => answers = value("the answers")?,
             "--parsed" => parsed = Some(std::fs::File::create(value("the file")?)?),

@@ -1,0 +1,139 @@
+//! How long evaluating a whole distribution takes, against `rpmspec -P` started once for each spec.
+//!
+//! `cargo bench -p tests --bench evaluate`; `PACKAGE_BUILDER_CORPUS` names the folder with the specs. Ours: reading the
+//! macro files, then every spec on all cores, with the recorded answers of shells. Theirs: a sample of the specs, in
+//! the same macro world, scaled; the programs that shells ask answer at once, with nothing. Both sides run
+//! alternately. It holds when ours takes at most a hundredth.
+
+#[path = "../../builder/rpmspec-parser/examples/score/corpus.rs"]
+mod corpus;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use corpus::Corpus;
+use rayon::prelude::*;
+use rpmspec_parser::PreparedContext;
+
+const ROUNDS: usize = 5;
+/// Rounds of ours for each of theirs: ours are short, so that what else runs would show.
+const OURS: usize = 5;
+/// One of so many specs is theirs.
+const SAMPLE: usize = 10;
+const RATIO: f64 = 100.0;
+/// What shells in specs ask.
+const PROGRAMS: [&str; 8] = ["python3", "perl", "ruby", "gem", "php", "php-config", "node", "pkg-config"];
+
+fn main() {
+    let Some(folder) = std::env::var_os("PACKAGE_BUILDER_CORPUS").map(PathBuf::from) else {
+        tests::skip("evaluate", "PACKAGE_BUILDER_CORPUS does not name a corpus");
+        return;
+    };
+    let corpus = Corpus::read(&folder, "shell-answers-photon.json").expect("the corpus is read");
+    let specs = corpus.specs();
+    let theirs = tests::has("rpmspec").then(|| Rpmspec::new(&folder));
+    if theirs.is_none() {
+        tests::skip("evaluate", "there is no rpmspec to compare with");
+    }
+    let sample: Vec<_> = specs.iter().step_by(SAMPLE).collect();
+    let (mut ours, mut rpmspec) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.extend((0..OURS).map(|_| time(|| evaluate(&corpus, &specs))));
+        if let Some(theirs) = &theirs {
+            let took = time(|| sample.iter().for_each(|spec| theirs.evaluate(spec)));
+            rpmspec.push(took.mul_f64(specs.len() as f64 / sample.len() as f64));
+        }
+    }
+    let least = ours.iter().min().copied().unwrap_or_default();
+    let ours = median(ours);
+    let cores = rayon::current_num_threads();
+    tests::say(&format!("{} specs on {cores} cores: median {ours:.1?}, quickest {least:.1?}", specs.len()));
+    let Some(rpmspec) = (!rpmspec.is_empty()).then(|| median(rpmspec)) else { return };
+    tests::say(&format!("rpmspec -P, a process for each: {rpmspec:.2?}, by {} of them", sample.len()));
+    let ratio = rpmspec.as_secs_f64() / ours.as_secs_f64();
+    tests::say(&format!(
+        "evaluate: ours_ms={:.1} rpmspec_ms={} ratio={ratio:.1} {}",
+        ours.as_secs_f64() * 1000.0,
+        rpmspec.as_millis(),
+        if ratio >= RATIO { "holds" } else { "falls short" }
+    ));
+    std::process::exit(i32::from(ratio < RATIO));
+}
+
+fn evaluate(corpus: &Corpus, specs: &[String]) {
+    let context = PreparedContext::new(&corpus.context("x86_64", &[]));
+    let evaluated = specs.par_iter().filter(|spec| corpus.evaluate(spec, &context).package.is_some()).count();
+    assert!(evaluated * 100 > specs.len() * 99, "only {evaluated} specs are evaluated");
+}
+
+/// What `rpmspec` needs: the corpus as files.
+struct Rpmspec {
+    root: tempfile::TempDir,
+    options: Vec<String>,
+}
+
+impl Rpmspec {
+    fn new(folder: &Path) -> Self {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        for (archive, name) in [("photon-dev-specs.tar.zst", "specs"), ("context-photon.tar.zst", "context")] {
+            let content = corpus::read(&folder.join(archive)).expect("the archive is read");
+            let unpacked = root.path().join(name);
+            tar::Archive::new(content.as_slice()).unpack(&unpacked).expect("the archive is unpacked");
+        }
+        let programs = root.path().join("bin");
+        std::fs::create_dir(&programs).expect("a folder is made");
+        for program in PROGRAMS {
+            let path = programs.join(program);
+            std::fs::write(&path, "#!/bin/sh\n").expect("a program is written");
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("a program is made executable");
+        }
+        let context = only_folder(&root.path().join("context"));
+        let described = std::fs::read(context.join("context.json")).expect("the context is described");
+        let described: serde_json::Value = serde_json::from_slice(&described).expect("the description is JSON");
+        let files = |key: &str| {
+            let names = described[key].as_array().into_iter().flatten().filter_map(|name| name.as_str());
+            let paths = names.map(|name| context.join(name.replace("%{_target}", "x86_64-linux")));
+            paths.map(|path| path.display().to_string()).collect::<Vec<_>>().join(":")
+        };
+        let mut options = vec![
+            format!("--macros={}", files("macro_files")),
+            format!("--rcfile={}", files("rcfiles")),
+            "--target=x86_64-linux".to_owned(),
+        ];
+        for define in described["defines"].as_array().into_iter().flatten() {
+            let (name, value) = (define["name"].as_str().unwrap_or(""), define["value"].as_str().unwrap_or(""));
+            options.extend(["--define".to_owned(), format!("{name} {value}")]);
+        }
+        Self { root, options }
+    }
+
+    fn evaluate(&self, spec: &str) {
+        let spec = only_folder(&self.root.path().join("specs")).join(spec);
+        let folder = spec.parent().unwrap_or(Path::new("/")).display().to_string();
+        let path = format!("{}:{}", self.root.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = Command::new("rpmspec");
+        command.args(&self.options).args(["--define", &format!("_sourcedir {folder}"), "-P"]).arg(&spec);
+        command.env("PATH", path).stdout(Stdio::null()).stderr(Stdio::null());
+        // Two specs are for another architecture: that is an answer too.
+        assert!(command.status().is_ok(), "rpmspec cannot be run");
+    }
+}
+
+/// The one folder in a folder.
+fn only_folder(folder: &Path) -> PathBuf {
+    let mut entries = std::fs::read_dir(folder).expect("the archive was unpacked");
+    entries.next().expect("an archive has a folder").expect("the folder is listed").path()
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    work();
+    began.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
