@@ -38,7 +38,7 @@ impl Engine<'_> {
         }
         let mut rest = source;
         while !frame.failed && !rest.is_empty() {
-            let Some(percent) = rest.find('%') else {
+            let Some(percent) = memchr::memchr(b'%', rest.as_bytes()) else {
                 self.append(frame, rest);
                 break;
             };

@@ -6,6 +6,7 @@ mod definition;
 mod engine;
 mod expand;
 mod expression;
+mod hash;
 mod level;
 mod limits;
 mod load;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Level;
 use super::builtin::Builtin;
+use super::hash::Seed;
 use crate::Place;
 
 /// One definition of a macro.
@@ -52,7 +53,7 @@ struct Entry {
 }
 
 /// The definitions of each name, the newest last.
-type Stacks = HashMap<Arc<str>, Vec<Entry>>;
+type Stacks = HashMap<Arc<str>, Vec<Entry>, Seed>;
 
 /// All definitions in force and those they hide.
 ///

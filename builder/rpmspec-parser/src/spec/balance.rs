@@ -27,7 +27,7 @@ impl Balance {
 
     /// Takes one more line, at an offset, into account. Brackets count once a macro has opened one of their kind.
     pub(super) fn add(&mut self, line: &str, offset: usize) {
-        if self.is_complete() && !line.bytes().any(|byte| matches!(byte, b'%' | b'\\')) {
+        if self.is_complete() && memchr::memchr2(b'%', b'\\', line.as_bytes()).is_none() {
             return;
         }
         let mut bytes = line.bytes().enumerate().peekable();

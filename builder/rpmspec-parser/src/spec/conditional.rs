@@ -53,7 +53,7 @@ impl LineKind {
 /// Says which steering line a text without leading white space is, if any. What takes an argument is followed by a
 /// blank, or by nothing, not even a line end.
 pub(super) fn classify(line: &str) -> Option<LineKind> {
-    if !line.starts_with('%') {
+    if !(line.starts_with("%i") || line.starts_with("%e")) {
         return None;
     }
     KINDS.iter().find_map(|(word, kind, argument)| {

@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use memchr::memchr;
+
 use super::balance::Balance;
 use super::conditional::{Branch, LineKind, classify};
 use super::evaluator::{Evaluator, Step};
@@ -149,7 +151,7 @@ impl Reader {
                 self.files.pop();
                 continue;
             }
-            let line = &rest[..rest.find('\n').map_or(rest.len(), |end| end + 1)];
+            let line = &rest[..memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |end| end + 1)];
             let start = self.raw.len();
             self.raw.push_str(line);
             file.at += line.len();
@@ -219,7 +221,7 @@ impl Evaluator<'_, '_> {
                 break;
             }
         }
-        if let Some(at) = self.reader.raw.find('\0') {
+        if let Some(at) = memchr(0, self.reader.raw.as_bytes()) {
             let place = self.reader.place();
             self.record(Diagnostic::warning("a NUL byte ends the line for rpm").at(&place));
             self.reader.raw.truncate(at);
@@ -241,7 +243,7 @@ impl Evaluator<'_, '_> {
             self.reader.expanded.clone_from(&self.reader.raw);
             return Ok(());
         }
-        if !self.reader.reading() || !self.reader.raw.contains('%') {
+        if !self.reader.reading() || memchr(b'%', self.reader.raw.as_bytes()).is_none() {
             self.reader.expanded.clone_from(&self.reader.raw);
             return Ok(());
         }
@@ -275,12 +277,13 @@ impl Evaluator<'_, '_> {
     fn cut_line(&mut self, strip: Strip) {
         let reader = &mut self.reader;
         let rest = &reader.expanded[reader.used..];
-        let end = rest.find('\n').filter(|_| !reader.is_condition);
+        let end = memchr(b'\n', rest.as_bytes()).filter(|_| !reader.is_condition);
         let length = end.map_or(rest.len(), |end| end + 1);
         reader.used += length;
         reader.line.clear();
         let line = if rest == "\0" { "" } else { &rest[..length] };
-        reader.steering = line.contains('%').then(|| classify(line.trim_start_matches(is_space))).flatten();
+        reader.steering =
+            memchr(b'%', line.as_bytes()).is_some().then(|| classify(line.trim_start_matches(is_space))).flatten();
         reader.line.push_str(line);
         if strip.trailing && reader.steering.is_none() {
             let length = reader.line.trim_end_matches(is_space).len();

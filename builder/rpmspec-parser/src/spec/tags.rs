@@ -156,9 +156,9 @@ pub(super) struct FoundTag<'line> {
 
 /// Finds the tag a line begins with; rpm allows no white space before it.
 pub(super) fn find_tag(line: &str) -> Option<FoundTag<'_>> {
-    let tag = TAGS
-        .iter()
-        .find(|tag| line.get(..tag.name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(tag.name)))?;
+    let first = line.as_bytes().first()?.to_ascii_lowercase();
+    let begins = |name: &str| line.get(..name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(name));
+    let tag = TAGS.iter().find(|tag| tag.name.as_bytes().first() == Some(&first) && begins(tag.name))?;
     let behind = &line[tag.name.len()..];
     let rest = behind.trim_ascii_start();
     let plain = FoundTag { tag, qualifier: "", number: "" };
