@@ -43,7 +43,10 @@ impl Dependencies {
     /// Whether a trigger of the same kind is fired by some of the same packages.
     fn fires_already(&self, entry: &Entry) -> bool {
         let same = |known: &Entry| known.flags & !SENSE == entry.flags & !SENSE;
-        self.of(Relation::Triggers).any(|(known, _)| same(known) && known.capability().overlaps(&entry.capability()))
+        let Some(all) = self.0.get(&Relation::Triggers) else { return false };
+        let first = Entry { name: entry.name.clone(), evr: String::new(), flags: 0, index: 0 };
+        let mut named = all.range(first..).map(|(known, _)| known).take_while(|known| known.name == entry.name);
+        named.any(|known| same(known) && known.capability().overlaps(&entry.capability()))
     }
 
     fn of(&self, relation: Relation) -> impl Iterator<Item = (&Entry, &Option<Place>)> {

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::balance::Balance;
 use super::conditional::{Branch, LineKind, classify};
@@ -61,6 +61,8 @@ pub(super) struct Reader {
     raw: String,
     /// Where in [`Self::raw`] the last word was that a place was asked for.
     searched: Cell<usize>,
+    /// The last place in [`Self::raw`] that was asked for: its offset, the line ends before it, its line's beginning.
+    placed: Cell<(usize, u32, usize)>,
     /// Where [`Self::raw`] begins.
     raw_place: Place,
     /// Whether they are an `%if` or `%elif`, which is expanded when it is evaluated.
@@ -88,6 +90,7 @@ impl Reader {
             branches: Vec::new(),
             raw: String::new(),
             searched: Cell::new(0),
+            placed: Cell::default(),
             raw_place: place,
             is_condition: false,
             steering: None,
@@ -129,10 +132,13 @@ impl Reader {
 
     /// The place of an offset in the lines at hand.
     fn place_at(&self, at: usize) -> Place {
+        // Places are mostly asked for in their order, so only what is between two is counted.
+        let (from, lines, line_start) = Some(self.placed.get()).filter(|placed| placed.0 <= at).unwrap_or_default();
+        let between = &self.raw.as_bytes()[from..at];
+        let line_start = memrchr(b'\n', between).map_or(line_start, |end| from + end + 1);
+        let lines = lines.saturating_add(u32::try_from(memchr_iter(b'\n', between).count()).unwrap_or(u32::MAX));
+        self.placed.set((at, lines, line_start));
         let mut place = self.place();
-        let before = &self.raw[..at];
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        let lines = u32::try_from(before.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX);
         place.line = place.line.saturating_add(lines);
         place.column = u32::try_from(at - line_start + 1).unwrap_or(u32::MAX);
         place
@@ -194,6 +200,7 @@ impl Evaluator<'_, '_> {
         let mut balance = Balance::default();
         self.reader.raw.clear();
         self.reader.searched.set(0);
+        self.reader.placed.set((0, 0, 0));
         loop {
             let Some(start) = self.reader.next_raw_line() else {
                 if !self.reader.raw.is_empty() {
