@@ -298,13 +298,12 @@ impl<'a> Words<'a> {
                 None => Ok(Dependency::any(name)),
                 Some(relation) => {
                     self.next_word();
-                    match self.next_word() {
-                        "" | ")" => Err(format!("a version is missing behind `{name} {relation}`")),
-                        evr => Ok(Dependency::Capability(Capability {
-                            name: name.to_owned(),
-                            version: Some((relation, Evr::parse(evr))),
-                        })),
+                    let evr = self.next_word();
+                    let parsed = Evr::parse(evr);
+                    if evr == ")" || parsed.version.is_empty() {
+                        return Err(format!("a version is missing behind `{name} {relation}`"));
                     }
+                    Ok(Dependency::Capability(Capability { name: name.to_owned(), version: Some((relation, parsed)) }))
                 }
             },
         }
@@ -375,7 +374,7 @@ mod tests {
 
     #[test]
     fn malformed_dependencies_are_refused() {
-        for text in ["", "a >=", "(a or b", "a b", "(a and b or c)", "(a or b else c)", "a)"] {
+        for text in ["", "a >=", "a = -", "a = 1:-2", "(a or b", "a b", "(a and b or c)", "(a or b else c)", "a)"] {
             assert!(Dependency::parse(text).is_err(), "{text}");
         }
     }
