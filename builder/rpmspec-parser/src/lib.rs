@@ -40,3 +40,8 @@ pub use diagnostic::{Diagnostic, Place, Severity};
 pub use macros::{MacroContext, Macros, PreparedContext, TraceStep};
 pub use spec::{Evaluation, Observer, Options, SourcePackage, evaluate, evaluate_observed, evaluate_prepared};
 pub use world::World;
+
+/// The examples of the README run too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
