@@ -11,11 +11,11 @@ mod corpus;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use corpus::Corpus;
 use rayon::prelude::*;
 use rpmspec_parser::PreparedContext;
+use tests::{median, time};
 
 const ROUNDS: usize = 5;
 /// Rounds of ours for each of theirs: ours are short, so that what else runs would show.
@@ -125,15 +125,4 @@ impl Rpmspec {
 fn only_folder(folder: &Path) -> PathBuf {
     let mut entries = std::fs::read_dir(folder).expect("the archive was unpacked");
     entries.next().expect("an archive has a folder").expect("the folder is listed").path()
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let began = Instant::now();
-    work();
-    began.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }

@@ -4,10 +4,10 @@
 //! when planning takes under 100 ms.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tests::tree::cache;
-use tests::{has, package_builder, root, run, succeed};
+use tests::{has, median, package_builder, root, run, succeed, time};
 
 const ROUNDS: usize = 11;
 const LIMIT: Duration = Duration::from_millis(100);
@@ -54,15 +54,4 @@ fn specs() -> Vec<String> {
     let files = walkdir::WalkDir::new(root().join("SPECS")).into_iter().filter_map(Result::ok);
     let specs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "spec"));
     specs.map(|file| file.path().display().to_string()).collect()
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let began = Instant::now();
-    work();
-    began.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }

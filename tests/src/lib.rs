@@ -5,6 +5,7 @@ pub mod tree;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// The repository's root, which is itself a tree.
 #[must_use]
@@ -76,6 +77,23 @@ pub fn has_docker() -> bool {
 pub fn say(line: &str) {
     // A closed pipe ends a bench's use, not the bench.
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// How long some work of a bench takes.
+pub fn time(work: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    work();
+    began.elapsed()
+}
+
+/// The middle one of some times.
+///
+/// # Panics
+/// There is none.
+#[must_use]
+pub fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
 }
 
 /// Says loudly that a test cannot run here; in CI that is a failure.
