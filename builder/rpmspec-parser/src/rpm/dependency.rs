@@ -255,6 +255,11 @@ const DEEPEST: usize = 32;
 
 struct Words<'a>(&'a str);
 
+/// Whether a word opens a parenthesis it does not close: in a rich dependency, the next one would be taken for it.
+fn is_open(word: &str) -> bool {
+    word.matches('(').count() > word.matches(')').count()
+}
+
 impl<'a> Words<'a> {
     /// The next word: `(` and the `)` that closes a rich dependency stand alone; parentheses inside a
     /// name (`libz.so.1()(64bit)`) belong to it.
@@ -294,6 +299,7 @@ impl<'a> Words<'a> {
             ")" => Err("`)` without `(`".to_owned()),
             "(" if depth >= DEEPEST => Err("it is nested too deeply".to_owned()),
             "(" => self.rich(depth + 1),
+            name if depth > 0 && is_open(name) => Err(format!("a `)` is missing in `{name}`")),
             name => match Relation::parse(self.peek()) {
                 None => Ok(Dependency::any(name)),
                 Some(relation) => {
@@ -302,6 +308,9 @@ impl<'a> Words<'a> {
                     let parsed = Evr::parse(evr);
                     if evr == ")" || parsed.version.is_empty() {
                         return Err(format!("a version is missing behind `{name} {relation}`"));
+                    }
+                    if depth > 0 && is_open(evr) {
+                        return Err(format!("a `)` is missing in `{evr}`"));
                     }
                     Ok(Dependency::Capability(Capability { name: name.to_owned(), version: Some((relation, parsed)) }))
                 }
@@ -374,7 +383,19 @@ mod tests {
 
     #[test]
     fn malformed_dependencies_are_refused() {
-        for text in ["", "a >=", "a = -", "a = 1:-2", "(a or b", "a b", "(a and b or c)", "(a or b else c)", "a)"] {
+        for text in [
+            "",
+            "a >=",
+            "a = -",
+            "a = 1:-2",
+            "(a if b(c )",
+            "(a = 1(b )",
+            "(a or b",
+            "a b",
+            "(a and b or c)",
+            "(a or b else c)",
+            "a)",
+        ] {
             assert!(Dependency::parse(text).is_err(), "{text}");
         }
     }

@@ -50,7 +50,8 @@ impl fmt::Display for Evr {
             write!(formatter, "{epoch}:")?;
         }
         formatter.write_str(&self.version)?;
-        if !self.release.is_empty() {
+        // A version with a `-` in it, which rpm refuses, would be read as a version and a release.
+        if !self.release.is_empty() || self.version.contains('-') {
             write!(formatter, "-{}", self.release)?;
         }
         Ok(())
@@ -159,6 +160,13 @@ impl<'a> Iterator for Segments<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in ["1", "1-2", "3:1~a-2^b", "1-2-3", "1-2-", "13:->2#-"] {
+            assert_eq!(Evr::parse(text).to_string(), text);
+        }
+    }
 
     #[test]
     fn order_is_rpms() {
