@@ -23,6 +23,8 @@ use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec
 
 /// How long killed processes may take to be gone.
 const END_TIME: Duration = Duration::from_secs(20);
+/// Files of `/etc` that the engine lays empty ones over, even without a network.
+const MASKED: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 /// How many pieces of a copy may wait to be unpacked.
 const WAITING: usize = 16;
 
@@ -55,7 +57,16 @@ impl DockerSession {
     /// Starts the container.
     pub(super) async fn start(&self) -> Result<(), SandboxError> {
         let mut turn = self.link.lock().await;
-        *turn = Some(self.start_container().await?);
+        let mut link = self.start_container().await?;
+        let masked = MASKED.iter().map(|name| self.spec.layer.join("etc").join(name));
+        let masked: Vec<_> = masked.filter(|path| path.symlink_metadata().is_ok_and(|file| file.is_file())).collect();
+        let action = || self.doing("putting back the files of /etc that the engine masks");
+        match self.send(&mut link, &masked, 0, Path::new("/etc")).await {
+            Ok(Report::Done) => {}
+            Ok(report) => return Err(SandboxError::failed(action(), format!("{report:?}"))),
+            Err(error) => return Err(SandboxError::failed(action(), error)),
+        }
+        *turn = Some(link);
         Ok(())
     }
 
@@ -150,9 +161,9 @@ impl DockerSession {
     }
 
     /// Sends files and has them unpacked.
-    async fn send(&self, link: &mut Link, files: &[PathBuf], guest: &Path) -> io::Result<Report> {
+    async fn send(&self, link: &mut Link, files: &[PathBuf], owner: u64, guest: &Path) -> io::Result<Report> {
         let files = files.to_owned();
-        let mut pieces = Box::pin(tree::stream(move |builder| tree::append_files(builder, &files, BUILDER_ID.into())));
+        let mut pieces = Box::pin(tree::stream(move |builder| tree::append_files(builder, &files, owner)));
         link.order(&Order::CopyIn { guest: guest.to_owned() }).await?;
         let mut failure = None;
         while let Some(piece) = pieces.next().await {
@@ -242,7 +253,7 @@ impl Session for DockerSession {
         let action = self.doing(&format!("copying {} files to {}", host_files.len(), guest.display()));
         let mut turn = self.turn().await?;
         let Some(link) = turn.as_mut() else { return Err(SandboxError::failed(action, "there is no agent")) };
-        done(action, self.send(link, host_files, guest).await)
+        done(action, self.send(link, host_files, BUILDER_ID.into(), guest).await)
     }
 
     async fn end(self: Box<Self>) -> Result<(), SandboxError> {

@@ -36,6 +36,8 @@ pub(crate) async fn volumes_are_like_any_directory(sandbox: &dyn Sandbox, place:
     let running = Running { session, scratch };
     let seen = running.output(root_script("cat /etc/original; ls -A /build; stat -c '%u %g %a' /build")).await?;
     same("at the start", seen.as_str(), "from the layer\n0 0 755\n")?;
+    let hosts = running.output(root_script("cat /etc/hosts")).await?;
+    same("the layer's own hosts", hosts.as_str(), &*read(&place.layer().join("etc/hosts"))?)?;
     let give = "mkdir /build/d && chown 1000:1000 /build /build/d && echo new > /etc/new";
     running.output(root_script(give)).await?;
     let text = "cd /build && mv d out && echo kept > out/file && cat /etc/new";
