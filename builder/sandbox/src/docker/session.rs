@@ -23,8 +23,9 @@ use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec
 
 /// How long killed processes may take to be gone.
 const END_TIME: Duration = Duration::from_secs(20);
-/// Files of `/etc` that the engine lays empty ones over, even without a network.
-const MASKED: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
+/// Files of `/etc` that the engine lays empty ones over, even without a network. Its `/etc/hostname` is a mount, which
+/// stays.
+const MASKED: [&str; 2] = ["hosts", "resolv.conf"];
 /// How many pieces of a copy may wait to be unpacked.
 const WAITING: usize = 16;
 

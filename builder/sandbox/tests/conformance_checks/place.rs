@@ -47,6 +47,7 @@ impl Place {
         }
         fs::write(layer.join("etc/passwd"), "root:x:0:0::/:/bin/sh\nbuilder:x:1000:1000::/home:/bin/sh\n").ok()?;
         fs::write(layer.join("etc/hosts"), "127.0.0.1 localhost\n").ok()?;
+        fs::write(layer.join("etc/hostname"), "layer\n").ok()?;
         fs::write(layer.join("etc/original"), "from the layer\n").ok()?;
         fs::hard_link(layer.join("etc/original"), layer.join("etc/second-name")).ok()?;
         Some(Self { directory })
