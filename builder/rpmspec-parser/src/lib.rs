@@ -8,6 +8,7 @@
 //! - [`spec`]: spec files: conditionals, sections, tags, subpackages, and what they evaluate to.
 //! - [`diagnostic`]: errors and warnings with places and the macro expansions that led there.
 //! - [`world`]: the one door to the outside.
+//! - [`recording`]: what came in by it, for caches of evaluated specs.
 //!
 //! A context is read once and shared by any number of specs, on any number of threads:
 //!
@@ -32,6 +33,7 @@
 
 pub mod diagnostic;
 pub mod macros;
+pub mod recording;
 pub mod rpm;
 pub mod spec;
 pub mod world;

@@ -1,20 +1,21 @@
 //! What a spec evaluates to: one source package and its binary packages.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Qualifier;
 use crate::Place;
 use crate::rpm::{Capability, Dependency, Evr, Nevra};
 
 /// A dependency and the place in the spec that states it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Located<T> {
     /// What is stated.
     pub value: T,
     /// Where; `None` for what rpm adds by itself.
     pub place: Option<Place>,
     /// For what it is needed, where that is limited (`Requires(post):`); empty for the package as a whole.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub qualifiers: Vec<Qualifier>,
 }
 
@@ -23,6 +24,20 @@ impl<T> Located<T> {
     #[must_use]
     pub fn new(value: T, place: Option<Place>) -> Self {
         Self { value, place, qualifiers: Vec::new() }
+    }
+}
+
+impl<T: Serialize> Serialize for Located<T> {
+    /// Without the qualifiers where there are none and people may read it; formats for machines count fields.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let brief = serializer.is_human_readable() && self.qualifiers.is_empty();
+        let mut fields = serializer.serialize_struct("Located", if brief { 2 } else { 3 })?;
+        fields.serialize_field("value", &self.value)?;
+        fields.serialize_field("place", &self.place)?;
+        if !brief {
+            fields.serialize_field("qualifiers", &self.qualifiers)?;
+        }
+        fields.end()
     }
 }
 
