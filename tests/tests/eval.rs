@@ -191,7 +191,7 @@ fn nothing_of_this_machine_leaks_in() {
     let home = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(home.path().join(".rpmmacros"), "%_topdir /wrong\n").expect("it can be written");
     let answer = succeed(command.env("SECRET", "told").env("HOME", home.path()));
-    assert_eq!(answer, "/build||/build /|0|/build\n");
+    assert_eq!(answer, "/build||/build /build|0|/build\n");
     // A spec finds what lies beside it, wherever the tree is.
     tree.write("SPECS/t/version.txt", "7\n");
     tree.write("SPECS/t/t.spec", &SPEC.replace("Version: 1", "Version: %(cat %{_sourcedir}/version.txt)"));
@@ -209,6 +209,9 @@ fn shells_can_be_refused_by_the_tree_and_by_the_command() {
     tree.write("package-builder.toml", "[distribution]\nname = \"Test\"\n[evaluate]\nshell = \"refuse\"\n");
     tree.run(&["plan", "t"]).expect(3, &["SPECS/t/t.spec:5:10", "refused"]);
     tree.run(&["eval", "t", "--shell", "host"]).expect(0, &["t-4-3.x86_64"]);
+    tree.write("package-builder.toml", "[distribution]\nname = \"Test\"\n[evaluate]\nshell = \"host\"\n");
+    tree.run(&["plan", "t"]).expect(3, &["a tree cannot give its own specs this machine", "--shell host"]);
+    tree.write("package-builder.toml", "[distribution]\nname = \"Test\"\n[evaluate]\nshell = \"refuse\"\n");
     tree.run(&["eval", "-E", "%{lua:print(io.open('/etc/passwd') and 1 or 0)}"]).expect(0, &["0\n"]);
     tree.write("SPECS/t/t.spec", &SPEC.replace("NoSource: 0", "%include /etc/passwd"));
     tree.run(&["eval", "t"]).expect(3, &["/etc/passwd", "refused"]);
@@ -299,12 +302,19 @@ fn shells_in_the_sandbox_see_the_spec_and_nothing_of_this_machine() {
     );
     let release = "Release: %(pwd | tr / _)%(id -u)";
     tree.write("SPECS/t/t.spec", &SPEC.replace("Version: 1", &version).replace("Release: 3", release));
-    let answer = tree.run(&["eval", "t", "--shell", "sandboxed"]);
+    let answer = tree.run(&["eval", "t"]);
     if answer.text.contains("cannot be sandboxed here") {
         return skip("shells_in_the_sandbox_see_the_spec_and_nothing_of_this_machine", "there is no sandbox");
     }
     answer.expect(0, &["t-7-_build1000.x86_64"]);
     assert!(!tree.path("SPECS/t/new").exists());
+    // The answer is kept with what it came from.
+    tree.run(&["eval", "t"]).expect(0, &["t-7-_build1000.x86_64"]);
+    tree.write("SPECS/t/version.txt", "8\n");
+    tree.run(&["eval", "t"]).expect(0, &["t-8-_build1000.x86_64"]);
+    // A command that names no folder of the spec sees none.
+    tree.write("SPECS/t/t.spec", &SPEC.replace("Version: 1", "Version: %(find . -name version.txt | wc -l)"));
+    tree.run(&["eval", "t"]).expect(0, &["t-0-3.x86_64"]);
     let left = std::fs::read_dir(cache()).expect("it is there").filter_map(Result::ok);
     let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with(".eval-"));
     assert_eq!(left.count(), 0, "what the commands wrote is left in the cache");

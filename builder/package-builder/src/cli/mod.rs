@@ -49,8 +49,8 @@ pub struct TreeArgs {
     /// Define a macro, as `rpmbuild --define` does
     #[arg(short = 'D', long, global = true, value_name = "'NAME BODY'")]
     pub define: Vec<String>,
-    /// Where shell commands of specs run while they are evaluated [default: of package-builder.toml, or host]
-    #[arg(long = "shell", global = true, value_enum, value_name = "POLICY")]
+    /// Where shell commands of specs run while they are evaluated [default: of package-builder.toml, or sandboxed]
+    #[arg(long = "shell", global = true, value_enum, value_name = "POLICY", env = "PACKAGE_BUILDER_SHELL")]
     pub shell_policy: Option<ShellPolicy>,
     /// Use nothing from outside the machine
     #[arg(long, global = true)]

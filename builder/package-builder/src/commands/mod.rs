@@ -14,6 +14,7 @@ mod what_provides;
 mod why;
 
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::CommandFactory;
 use report::{Everyone, Terminal, TerminalSettings};
@@ -51,8 +52,8 @@ pub fn run(command_line: &CommandLine) -> Result<(), CommandError> {
 }
 
 /// Events of a command that is no run: shown, not recorded.
-fn shown_events(name: &str) -> Events {
-    Events::new(name, Everyone::default().and(terminal()))
+fn shown_events(name: &str) -> Arc<Events> {
+    Arc::new(Events::new(name, Everyone::default().and(terminal())))
 }
 
 fn terminal() -> Terminal {

@@ -62,21 +62,21 @@ pub struct ResolveSettings {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluateSettings {
-    /// Where their shell commands run.
-    pub shell: ShellPolicy,
+    /// Where their shell commands run. A tree can only ask for less than it would be given anyway.
+    pub shell: Option<ShellPolicy>,
 }
 
 /// Where the shell commands of specs (`%(…)`, Lua's `io.popen`) run while they are evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ShellPolicy {
-    /// On this host, as its user, with the environment of a build
+    /// In a sandbox without a network, over the base layer
     #[default]
-    Host,
+    Sandboxed,
     /// Nowhere: they are errors; nor are files outside of the tree read
     Refuse,
-    /// In a sandbox without a network, over the base layer
-    Sandboxed,
+    /// On this host, as its user, with the environment of a build
+    Host,
 }
 
 /// Everything a command needs to know, with absolute paths.
@@ -98,6 +98,8 @@ pub struct Settings {
     pub offline: bool,
     /// Where the shell commands of specs run while they are evaluated.
     pub shell: ShellPolicy,
+    /// Whether someone has chosen that.
+    pub shell_is_chosen: bool,
     /// The tree's own settings, with the command line's on top.
     pub file: TreeFile,
     /// `--define` values: name (with options) and body.
@@ -125,6 +127,12 @@ impl Settings {
             .hint("name the tree with `--tree DIR`, or the folder of its specs with `-s DIR`"));
         }
         let mut file = read_tree_file(&tree.join("package-builder.toml"))?;
+        if file.evaluate.shell == Some(ShellPolicy::Host) {
+            let message =
+                "package-builder.toml: `[evaluate] shell = \"host\"`: a tree cannot give its own specs this machine";
+            return Err(CommandError::input(message)
+                .hint("say `--shell host`, or set `PACKAGE_BUILDER_SHELL=host`, if you trust them"));
+        }
         if let Some(dist) = &arguments.dist {
             file.distribution.dist.clone_from(dist);
         }
@@ -140,7 +148,8 @@ impl Settings {
             output: absolute(&arguments.output, "out")?,
             cache,
             offline: arguments.offline,
-            shell: arguments.shell_policy.unwrap_or(file.evaluate.shell),
+            shell: arguments.shell_policy.or(file.evaluate.shell).unwrap_or_default(),
+            shell_is_chosen: arguments.shell_policy.or(file.evaluate.shell).is_some(),
             file,
             defines,
             tree,

@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rpmspec_parser::spec::{SourcePackage, decode};
-use rpmspec_parser::{Diagnostic, Macros, Observer, Options, PreparedContext, Severity, evaluate_observed};
+use rpmspec_parser::recording::Recording;
+use rpmspec_parser::spec::{Evaluation, SourcePackage, decode};
+use rpmspec_parser::{
+    Diagnostic, Macros, Observer, Options, PreparedContext, Severity, evaluate_observed, evaluate_prepared,
+};
 
 use crate::error::{CommandError, IoContext};
 
 use super::world::{HostWorld, SpecWorld};
+use super::{Context, Remembered};
 
 /// A spec that evaluates.
 #[derive(Clone, Debug)]
@@ -34,21 +38,30 @@ pub struct BrokenSpec {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Evaluates every `*/*.spec` below `specs`, in parallel; results are in the order of their paths.
+/// Evaluates every `*/*.spec` below `specs`, in parallel, or remembers what they evaluate to; results are in the order
+/// of their paths.
 ///
 /// # Errors
 /// The folder cannot be listed. Broken specs are no error: they are in the second list.
 pub fn evaluate_tree(
     tree: &Path,
     specs: &Path,
-    context: &PreparedContext,
+    context: &Context,
     world: &HostWorld,
+    remembered: &Remembered,
 ) -> Result<(Vec<Evaluated>, Vec<BrokenSpec>), CommandError> {
     let files = find_specs(specs)?;
     let outcomes: Vec<_> = files
         .into_par_iter()
-        .map(|path| evaluate_spec(tree, path, context, world, &mut Unwatched))
-        .collect::<Result<_, _>>()?;
+        .map(|path| {
+            let spec = SpecFile::read(tree, path)?;
+            let evaluation = evaluate_or_remember(tree, &spec, context, world, remembered);
+            Ok(spec.outcome(evaluation))
+        })
+        .collect::<Result<_, CommandError>>()?;
+    if let Some(trouble) = world.trouble() {
+        return Err(trouble);
+    }
     let (mut evaluated, mut broken) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
@@ -57,6 +70,23 @@ pub fn evaluate_tree(
         }
     }
     Ok((evaluated, broken))
+}
+
+fn evaluate_or_remember(
+    tree: &Path,
+    spec: &SpecFile,
+    context: &Context,
+    world: &HostWorld,
+    remembered: &Remembered,
+) -> Evaluation {
+    let world = SpecWorld::new(world, spec.folder(), tree);
+    if let Some(evaluation) = remembered.look_up(&spec.name, &spec.bytes, &world) {
+        return evaluation;
+    }
+    let recording = Recording::new(&world);
+    let evaluation = evaluate_prepared(&decode(&spec.bytes), context.prepared(), &recording, &spec.options());
+    remembered.remember(&spec.name, &spec.bytes, recording, &evaluation);
+    evaluation
 }
 
 /// The spec files of a tree, in the order of their paths.
@@ -74,10 +104,6 @@ pub fn find_specs(specs: &Path) -> Result<Vec<PathBuf>, CommandError> {
     Ok(files)
 }
 
-struct Unwatched;
-
-impl Observer for Unwatched {}
-
 /// Evaluates one spec file, under the eyes of an observer.
 ///
 /// # Errors
@@ -89,22 +115,48 @@ pub fn evaluate_spec(
     world: &HostWorld,
     observer: &mut dyn Observer,
 ) -> Result<Result<Evaluated, BrokenSpec>, CommandError> {
-    let name = path.strip_prefix(tree).unwrap_or(&path).to_string_lossy().into_owned();
-    let bytes = std::fs::read(&path).doing("read", &path)?;
-    let text = decode(&bytes);
-    let options = Options { path: PathBuf::from(&name) };
+    let spec = SpecFile::read(tree, path)?;
     let evaluation = {
-        let world = SpecWorld::new(world, path.parent().unwrap_or(tree), tree);
-        evaluate_observed(&text, context, &world, &options, observer)
+        let world = SpecWorld::new(world, spec.folder(), tree);
+        evaluate_observed(&decode(&spec.bytes), context, &world, &spec.options(), observer)
     };
-    let failed = evaluation.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    Ok(match evaluation.package {
-        Some(package) if !failed => Ok(Evaluated { path, name, package, diagnostics: evaluation.diagnostics }),
-        _ => {
-            let package = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Err(BrokenSpec { name, package, diagnostics: evaluation.diagnostics })
+    Ok(spec.outcome(evaluation))
+}
+
+/// A spec's file.
+struct SpecFile {
+    path: PathBuf,
+    /// Its path as messages name it.
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl SpecFile {
+    fn read(tree: &Path, path: PathBuf) -> Result<Self, CommandError> {
+        let name = path.strip_prefix(tree).unwrap_or(&path).to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).doing("read", &path)?;
+        Ok(Self { path, name, bytes })
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+
+    fn options(&self) -> Options {
+        Options { path: PathBuf::from(&self.name) }
+    }
+
+    fn outcome(self, evaluation: Evaluation) -> Result<Evaluated, BrokenSpec> {
+        let Evaluation { package, diagnostics } = evaluation;
+        let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        match package {
+            Some(package) if !failed => Ok(Evaluated { path: self.path, name: self.name, package, diagnostics }),
+            _ => {
+                let package = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                Err(BrokenSpec { name: self.name, package, diagnostics })
+            }
         }
-    })
+    }
 }
 
 /// Looks at the macros of a context without any spec.

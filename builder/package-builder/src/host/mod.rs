@@ -1,16 +1,21 @@
 //! The host's side of planning: finding specs, evaluating them, and the folders that results live in.
 
+mod answers;
+mod context;
 mod diagnostics;
 mod evaluate;
 mod layout;
 mod lock;
+mod remembered;
 mod sandboxed;
 mod shell;
 mod world;
 
+pub use context::Context;
 pub use diagnostics::Snippets;
 pub use evaluate::{BrokenSpec, Evaluated, evaluate_spec, evaluate_tree, find_specs, with_macros};
 pub use layout::Layout;
 pub use lock::OutputLock;
+pub use remembered::Remembered;
 pub use sandboxed::SandboxedShell;
 pub use world::{HostWorld, Shell, TOPDIR};

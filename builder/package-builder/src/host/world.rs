@@ -3,21 +3,26 @@
 //! What a spec evaluates to must not depend on who evaluates it where: the environment is that of a build, and what
 //! rpm brings along (`/usr/lib/rpm`, `/etc/rpm`) is the base's, never the host's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
 use rpmspec_parser::{MacroContext, World};
 
+use crate::error::CommandError;
 use crate::runner::conventions;
 
+use super::answers::Answers;
 use super::sandboxed::{SandboxedShell, SpecSession};
 use super::shell;
 
 /// Where a build root keeps its rpmbuild tree. Specs are evaluated with the same `%{_topdir}`, so that what
 /// they evaluate to does not depend on where the tree lies on the host.
 pub const TOPDIR: &str = "/build";
+
+/// Where the spec's own folder is to be seen below [`TOPDIR`].
+const FOLDERS: [&str; 2] = ["SOURCES", "SPECS"];
 
 /// The variable of a build's environment that depends on the machine.
 const CPUS: &str = "PACKAGE_BUILDER_CPUS";
@@ -30,7 +35,7 @@ pub enum Shell {
     /// Nowhere; nor are files outside of the tree read.
     Refused,
     /// In a sandbox; files outside of the tree are not read.
-    Sandboxed(SandboxedShell),
+    Sandboxed(Box<SandboxedShell>),
 }
 
 /// Answers from the host's files and shell, shared by all specs. Shell answers are remembered for the process's life.
@@ -41,8 +46,7 @@ pub struct HostWorld {
     environment: Vec<(String, String)>,
     /// rpm's own files that the macro context brings along.
     files: BTreeMap<PathBuf, String>,
-    /// By command and, where that has a part in it, the spec's folder.
-    answers: Mutex<HashMap<(PathBuf, String), Vec<u8>>>,
+    answers: Answers,
     /// Whether what specs ask to be shown is shown.
     echo: bool,
 }
@@ -53,7 +57,7 @@ impl HostWorld {
     pub fn new(now: i64, context: &MacroContext, shell: Shell) -> Self {
         let environment = conventions::environment(1).into_iter().filter(|(name, _)| name != CPUS).collect();
         let files = context.files.iter().cloned().collect();
-        Self { now, shell, environment, files, answers: Mutex::default(), echo: false }
+        Self { now, shell, environment, files, answers: Answers::default(), echo: false }
     }
 
     /// The same world, in which what specs ask to be shown (`%{echo:…}`) is, on standard error.
@@ -62,21 +66,12 @@ impl HostWorld {
         Self { echo: true, ..self }
     }
 
-    fn answer(
-        &self,
-        folder: &Path,
-        command: &str,
-        run: impl FnOnce(&[(String, String)]) -> io::Result<Vec<u8>>,
-    ) -> io::Result<Vec<u8>> {
-        let key = (folder.to_owned(), command.to_owned());
-        if let Some(answer) = self.answers.lock().ok().and_then(|answers| answers.get(&key).cloned()) {
-            return Ok(answer);
+    /// Why commands of specs could not be run, where that is not the specs' fault.
+    pub(super) fn trouble(&self) -> Option<CommandError> {
+        match &self.shell {
+            Shell::Sandboxed(shell) => shell.trouble(),
+            Shell::Host | Shell::Refused => None,
         }
-        let answer = run(&self.environment)?;
-        if let Ok(mut answers) = self.answers.lock() {
-            answers.insert(key, answer.clone());
-        }
-        Ok(answer)
     }
 }
 
@@ -87,7 +82,7 @@ pub(super) struct SpecWorld<'a> {
     folder: &'a Path,
     tree: &'a Path,
     /// Its sandbox, from its first command on.
-    session: Mutex<Option<SpecSession<'a>>>,
+    session: Mutex<Option<SpecSession>>,
 }
 
 impl<'a> SpecWorld<'a> {
@@ -117,7 +112,8 @@ impl<'a> SpecWorld<'a> {
     /// Runs a command here; what it says of this spec's folder is said of the build root's.
     fn on_this_host(&self, command: &str) -> io::Result<Vec<u8>> {
         let on_host = self.command_on_host(command)?;
-        let answer = self.host.answer(Path::new(""), &on_host, |environment| shell::run(&on_host, environment))?;
+        let run = || shell::run(&on_host, &self.host.environment);
+        let answer = self.host.answers.once(Path::new(""), &on_host, run)?;
         if on_host == command {
             return Ok(answer);
         }
@@ -127,7 +123,7 @@ impl<'a> SpecWorld<'a> {
 
     /// Replaces the build root's folders in a command by this spec's, where nothing needs quoting for that.
     fn command_on_host(&self, command: &str) -> io::Result<String> {
-        let names = ["SOURCES", "SPECS"].map(|name| format!("{TOPDIR}/{name}"));
+        let names = FOLDERS.map(|name| format!("{TOPDIR}/{name}"));
         if !names.iter().any(|name| command.contains(name)) {
             return Ok(command.to_owned());
         }
@@ -192,14 +188,12 @@ impl World for SpecWorld<'_> {
         match &self.host.shell {
             Shell::Host => self.on_this_host(command),
             Shell::Refused => Err(refusal("shell commands are refused here (`--shell refuse`)")),
-            Shell::Sandboxed(shell) => self.host.answer(self.folder, command, |environment| {
-                let mut session = self.session.lock().map_err(|_| io::Error::other("the sandbox broke off"))?;
-                if session.is_none() {
-                    *session = Some(shell.start(self.folder)?);
-                }
-                let session = session.as_ref().ok_or_else(|| io::Error::other("there is no sandbox"))?;
-                session.run(command, environment)
-            }),
+            Shell::Sandboxed(shell) => {
+                let own = names_folder(command).then_some((self.folder, &self.session));
+                let folder = own.map_or(Path::new(""), |(folder, _)| folder);
+                let run = || shell.answer(own, command, &self.host.environment);
+                self.host.answers.once(folder, command, run)
+            }
         }
     }
 
@@ -217,6 +211,11 @@ impl World for SpecWorld<'_> {
             let _ = writeln!(io::stderr(), "{}", text.trim_end_matches('\n'));
         }
     }
+}
+
+/// Whether a command can reach the spec's folder: it works in [`TOPDIR`], and only this names the way.
+fn names_folder(command: &str) -> bool {
+    FOLDERS.iter().any(|name| command.contains(name))
 }
 
 /// Whether a path is rpm's own: such files are the base's.

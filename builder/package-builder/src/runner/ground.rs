@@ -78,25 +78,28 @@ impl Ground {
         Ok(Self { stage: stage.clone(), seed_sets: seed_sets.into(), seeds: rpms, base, universe, context, defines })
     }
 
-    /// Where specs run their shell commands, as the settings say; a sandbox needs the base layer.
-    ///
-    /// # Errors
-    /// There is no sandbox here, or the base layer cannot be made.
-    pub fn shell(&self, settings: &Settings, events: &Events) -> Result<Shell, CommandError> {
+    /// Where specs run their shell commands, as the settings say. A sandbox needs the base layer, which is made when
+    /// the first command comes.
+    #[must_use]
+    pub fn shell(&self, settings: &Settings, events: &Arc<Events>) -> Shell {
         match settings.shell {
-            ShellPolicy::Host => Ok(Shell::Host),
-            ShellPolicy::Refuse => Ok(Shell::Refused),
+            ShellPolicy::Host => Shell::Host,
+            ShellPolicy::Refuse => Shell::Refused,
             ShellPolicy::Sandboxed => {
-                let rpms: Vec<_> = self.base.iter().map(|index| &self.seeds[*index]).collect();
-                let bring = |rpms: &[&SeedRpm]| bring(&self.seed_sets, rpms, events);
-                let progress = |progress| emit_base_progress(&progress, events);
-                let shell = SandboxedShell::over(&settings.cache, |runtime, sandbox| {
-                    let layer = buildroot::prepare_base(&rpms, &settings.cache, sandbox, &bring, &progress);
+                let rpms: Vec<_> = self.base.iter().map(|index| self.seeds[*index].clone()).collect();
+                let digest = buildroot::base_digest(&rpms.iter().collect::<Vec<_>>());
+                let (sets, events) = (Arc::clone(&self.seed_sets), Arc::clone(events));
+                let cache = settings.cache.clone();
+                let shell = SandboxedShell::over(&settings.cache, &digest, move |runtime, sandbox| {
+                    let rpms: Vec<_> = rpms.iter().collect();
+                    let bring = |rpms: &[&SeedRpm]| bring(&sets, rpms, &events);
+                    let progress = |progress| emit_base_progress(&progress, &events);
+                    let layer = buildroot::prepare_base(&rpms, &cache, sandbox, &bring, &progress);
                     let layer = runtime.block_on(layer);
                     let layer = layer.map_err(|error| CommandError::infrastructure(format!("base layer: {error}")));
                     Ok(layer?.directory)
                 });
-                shell.map(Shell::Sandboxed)
+                Shell::Sandboxed(Box::new(shell))
             }
         }
     }

@@ -9,14 +9,13 @@ use std::time::Instant;
 use planner::{Blocker, BuildGraph, Circumstances, InputDigest, Plan, Targets, TreePackage, Universe};
 use report::{EventKind, PackageReason};
 use repository::{Change, Generation, Generations, RpmFile, SeedFile};
-use rpmspec_parser::PreparedContext;
 use rpmspec_parser::rpm::{Nevra, PackageMetadata};
 
 use crate::buildroot;
 use crate::cli::TargetArgs;
 use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind};
-use crate::host::{BrokenSpec, Evaluated, HostWorld, Layout, Snippets, evaluate_tree};
+use crate::host::{BrokenSpec, Context, Evaluated, HostWorld, Layout, Remembered, Snippets, evaluate_tree};
 use crate::seeds::{Seed, SeedError, SeedRpm, StageSettings};
 
 use super::conventions::KEY_VERSION;
@@ -64,15 +63,16 @@ impl Planning {
     ///
     /// # Errors
     /// A setting, a stage file or a seed is broken. Broken specs are no error here.
-    pub fn new(settings: Settings, events: &Events) -> Result<Self, CommandError> {
+    pub fn new(settings: Settings, events: &Arc<Events>) -> Result<Self, CommandError> {
         let ground = Ground::lay(&settings, events, None)?;
-        let shell = ground.shell(&settings, events)?;
+        let shell = ground.shell(&settings, events);
         let Ground { stage, seed_sets, seeds: rpms, base, mut universe, context, defines } = ground;
         let started = Instant::now();
         let world = HostWorld::new(now_milliseconds() / 1000, &context, shell);
         let snippets = Snippets::new(&settings.tree, &context);
-        let (evaluated, broken) =
-            evaluate_tree(&settings.tree, &settings.specs, &PreparedContext::new(&context), &world)?;
+        let context = Context::new(context, Vec::new());
+        let remembered = Remembered::open(&settings.cache, &context);
+        let (evaluated, broken) = evaluate_tree(&settings.tree, &settings.specs, &context, &world, &remembered)?;
         events.emit(EventKind::SpecsEvaluated {
             count: evaluated.len() + broken.len(),
             errors: broken.len(),

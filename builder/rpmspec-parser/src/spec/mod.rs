@@ -30,6 +30,8 @@ pub use source_package::{
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::macros::PreparedContext;
 use crate::{Diagnostic, MacroContext, Macros, World};
 
@@ -41,7 +43,7 @@ pub struct Options {
 }
 
 /// The outcome of evaluating one spec: as much as could be read, and everything there is to say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The package; `None` when an error kept it from being known.
     pub package: Option<SourcePackage>,

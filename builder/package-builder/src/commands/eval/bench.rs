@@ -2,14 +2,15 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use report::{Event, EventKind, Everyone, Reporter};
-use rpmspec_parser::{Diagnostic, MacroContext, Macros, Observer, Place, PreparedContext, SourcePackage, TraceStep};
+use rpmspec_parser::{Diagnostic, Macros, Observer, Place, PreparedContext, SourcePackage, TraceStep};
 
 use crate::cli::EvalArgs;
-use crate::config::Settings;
+use crate::config::{Settings, ShellPolicy};
 use crate::error::{CommandError, IoContext};
-use crate::host::{HostWorld, Snippets, evaluate_spec, evaluate_tree, find_specs, with_macros};
+use crate::host::{Context, HostWorld, Remembered, Snippets, evaluate_spec, evaluate_tree, find_specs, with_macros};
 use crate::runner::{Events, Ground};
 
 use super::tags::BuildTags;
@@ -20,13 +21,12 @@ const NOTICEABLE: f64 = 1.0;
 /// A tree's macro world.
 pub(super) struct Bench {
     pub(super) settings: Settings,
-    pub(super) context: MacroContext,
-    prepared: PreparedContext,
+    pub(super) context: Context,
+    remembered: Remembered,
     world: HostWorld,
     snippets: Snippets,
     expressions: Vec<(Place, String)>,
     trace: Option<String>,
-    pub(super) undefined: Vec<String>,
 }
 
 /// What was seen of a spec, or of texts alone.
@@ -49,14 +49,17 @@ pub(super) struct Looked {
 }
 
 impl Bench {
-    pub(super) fn new(settings: Settings, arguments: &EvalArgs) -> Result<Self, CommandError> {
-        let events = Events::new("eval", Everyone::default().and(Quiet(super::super::terminal())));
+    pub(super) fn new(mut settings: Settings, arguments: &EvalArgs) -> Result<Self, CommandError> {
+        if arguments.compare_rpm && !settings.shell_is_chosen {
+            // Who asks for this machine's rpmspec has its shell run too.
+            settings.shell = ShellPolicy::Host;
+        }
+        let events = Arc::new(Events::new("eval", Everyone::default().and(Quiet(super::super::terminal()))));
         let target = arguments.target.as_deref().map(architecture);
         let ground = Ground::lay(&settings, &events, target);
-        let ground = ground.and_then(|ground| Ok((ground.shell(&settings, &events)?, ground.context)));
         events.finish();
-        let (shell, context) = ground?;
-        let prepared = prepare(&context, &arguments.undefine);
+        let ground = ground?;
+        let (shell, context) = (ground.shell(&settings, &events), ground.context);
         let mut snippets = Snippets::new(&settings.tree, &context);
         let single = arguments.expressions.len() == 1;
         let mut expressions = Vec::new();
@@ -67,14 +70,16 @@ impl Bench {
         }
         let now = jiff::Timestamp::now().as_second();
         let world = HostWorld::new(now, &context, shell).with_echo();
+        let context = Context::new(context, arguments.undefine.clone());
+        let remembered = Remembered::open(&settings.cache, &context);
         if let (Some(asked), Some(arch)) = (&arguments.target, target)
-            && !with_macros(&settings.tree, &prepared, &world, |macros| macros.is_known_arch(arch))
+            && !with_macros(&settings.tree, context.prepared(), &world, |macros| macros.is_known_arch(arch))
         {
             return Err(CommandError::usage(format!("`{asked}` is no architecture that the base's rpm knows"))
                 .hint("write it as `uname -m` does: `x86_64`, `aarch64`"));
         }
-        let (trace, undefined) = (arguments.trace.clone(), arguments.undefine.clone());
-        Ok(Self { settings, context, prepared, world, snippets, expressions, trace, undefined })
+        let trace = arguments.trace.clone();
+        Ok(Self { settings, context, remembered, world, snippets, expressions, trace })
     }
 
     /// The spec files that are meant: paths, or names of packages of the tree.
@@ -121,7 +126,7 @@ impl Bench {
     /// The packages of the tree and their specs: source packages before the binary ones.
     fn packages(&self) -> Result<Vec<(String, PathBuf)>, CommandError> {
         let Settings { tree, specs, .. } = &self.settings;
-        let (evaluated, broken) = evaluate_tree(tree, specs, &self.prepared, &self.world)?;
+        let (evaluated, broken) = evaluate_tree(tree, specs, &self.context, &self.world, &self.remembered)?;
         let sources = evaluated.iter().map(|spec| (spec.package.name.clone(), spec.path.clone()));
         let unread = broken.iter().map(|spec| (spec.package.clone(), tree.join(&spec.name)));
         let binaries = evaluated
@@ -132,7 +137,7 @@ impl Bench {
 
     /// Evaluates a spec and expands the expressions behind it.
     pub(super) fn look(&self, path: &Path) -> Result<Looked, CommandError> {
-        self.look_in(path, &self.prepared)
+        self.look_in(path, self.context.prepared())
     }
 
     /// The same in another context.
@@ -151,7 +156,7 @@ impl Bench {
     /// Expands the expressions without a spec.
     pub(super) fn expand(&self) -> Looked {
         let mut eye = Eye { bench: self, looked: Looked { name: "<eval>".to_owned(), ..Looked::default() } };
-        with_macros(&self.settings.tree, &self.prepared, &self.world, |macros| {
+        with_macros(&self.settings.tree, self.context.prepared(), &self.world, |macros| {
             eye.before(macros);
             eye.after(macros);
         });
@@ -171,11 +176,6 @@ impl Bench {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
-}
-
-/// A context that is read, without some definitions.
-pub(super) fn prepare(context: &MacroContext, undefined: &[String]) -> PreparedContext {
-    undefined.iter().fold(PreparedContext::new(context), |prepared, name| prepared.without_definition(name))
 }
 
 /// The architecture of a `--target`, which may be written `CPU-VENDOR-OS`.

@@ -8,9 +8,10 @@ use rpmspec_parser::{Diagnostic, MacroContext};
 
 use crate::config::ShellPolicy;
 use crate::error::{CommandError, IoContext};
+use crate::host::Context;
 use crate::runner::conventions;
 
-use super::bench::{Bench, prepare};
+use super::bench::Bench;
 
 /// How a comparison ended.
 pub(super) struct Compared {
@@ -31,9 +32,10 @@ pub(super) fn run(bench: &Bench, path: &Path) -> Result<Compared, CommandError> 
         return Err(CommandError::usage("`--compare-rpm` has `rpmspec` run the specs' shell commands on this machine")
             .hint("add `--shell host` if you trust these specs"));
     }
-    let context = with_source_folder(&bench.context, path.parent().unwrap_or(Path::new("/")));
-    let ours = bench.look_in(path, &prepare(&context, &bench.undefined))?;
-    let theirs = rpmspec(&context, &bench.undefined, path)?;
+    let context = with_source_folder(bench.context.source(), path.parent().unwrap_or(Path::new("/")));
+    let context = Context::new(context, bench.context.undefined().to_vec());
+    let ours = bench.look_in(path, context.prepared())?;
+    let theirs = rpmspec(context.source(), context.undefined(), path)?;
     let (said, same, diagnostics) = match (&ours.package, theirs) {
         (Some(package), Ok(text)) => match difference(&package.parsed, &text) {
             None => ("the same".to_owned(), true, Vec::new()),
