@@ -163,6 +163,15 @@ fn bad_inputs_are_answered() {
     assert!(failures.is_empty(), "{} of {count} are answered wrongly:\n{}", failures.len(), failures.join("\n"));
 }
 
+#[test]
+fn arguments_that_double_at_each_call_end_at_a_limit() {
+    let machine = Machine::new(std::env::temp_dir(), BTreeMap::new());
+    let argv = ["rpm", "--eval", "%global f() %{f %* %*}\n%f a"].map(str::to_owned);
+    let started = Instant::now();
+    let outcome = run(&MacroContext::default(), &argv, &machine).unwrap();
+    assert!(outcome.status != 0 && started.elapsed() < LONGEST, "{:?}: {}", started.elapsed(), outcome.stderr);
+}
+
 fn answer(context: &MacroContext, input: &BadInput) -> Outcome {
     let name = format!("{}.spec", input.id);
     let files = BTreeMap::from([(PathBuf::from(&name), bytes_of(&input.spec))]);

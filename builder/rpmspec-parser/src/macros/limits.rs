@@ -28,6 +28,9 @@ const STEPS: u64 = 4_000_000;
 /// Macros that one engine may expand in all.
 const ALL_STEPS: u64 = 40_000_000;
 
+/// Steps that an argument of a macro counts as: it is defined, hidden again and taken away.
+pub(super) const ARGUMENT_STEPS: u64 = 4;
+
 /// Messages that are kept until somebody takes them.
 pub(super) const MESSAGES: usize = 10_000;
 
@@ -80,8 +83,13 @@ impl Budget {
 
     /// Takes a step; says no when they are used up.
     pub(super) fn take_step(&self) -> bool {
+        self.take_steps(1)
+    }
+
+    /// Takes steps; says no when they are used up.
+    pub(super) fn take_steps(&self, count: u64) -> bool {
         for left in [&self.steps, &self.all_steps] {
-            let Some(less) = left.get().checked_sub(1) else { return false };
+            let Some(less) = left.get().checked_sub(count) else { return false };
             left.set(less);
         }
         true

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Level;
 use super::engine::{Call, Engine, Frame};
+use super::limits::ARGUMENT_STEPS;
 use super::options::read_options;
 use super::scan::split_arguments;
 use super::table::{Definition, Kind};
@@ -71,8 +72,12 @@ impl Engine<'_> {
         Call { name: Arc::clone(&definition.name), options: letters, arguments }
     }
 
+    /// Defines one of them. It takes steps, or macros that hand on thousands of arguments again and again would make a
+    /// short text take minutes.
     fn argument(&self, level: Level, name: &str, body: &str) -> bool {
-        self.push_at(name, None, body, level, Kind::Argument, None)
+        self.budget.take_steps(ARGUMENT_STEPS)
+            && self.budget.take_bytes(body.len())
+            && self.push_at(name, None, body, level, Kind::Argument, None)
     }
 
     /// Ends a parametric call.

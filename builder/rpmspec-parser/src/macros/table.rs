@@ -1,6 +1,6 @@
 //! The table of definitions: a stack for each name, of which only the newest counts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Level;
@@ -64,8 +64,9 @@ pub(super) struct MacroTable {
     shared: Arc<Stacks>,
     /// The stacks of names that were touched; empty where nothing is left of a shared one.
     own: Stacks,
-    /// Names with a definition inside a parametric call: the only ones the end of a call has to look at.
-    scoped: BTreeSet<Arc<str>>,
+    /// Names by the levels of their definitions inside parametric calls: the only ones the end of a call has to look
+    /// at are those of its own level.
+    scoped: BTreeMap<i32, Vec<Arc<str>>>,
     /// Bytes of all bodies, to bound memory.
     size: usize,
 }
@@ -127,8 +128,9 @@ impl MacroTable {
         let entry = Entry { definition: Arc::new(definition), used: false };
         self.size = self.size.saturating_add(entry.size());
         let name = &entry.definition.name;
-        if entry.definition.level.0 > 0 {
-            self.scoped.insert(Arc::clone(name));
+        let level = entry.definition.level.0;
+        if level > 0 {
+            self.scoped.entry(level).or_default().push(Arc::clone(name));
         }
         match self.stack_mut(&Arc::clone(name)) {
             Some(stack) => stack.push(entry),
@@ -157,25 +159,21 @@ impl MacroTable {
     /// Returns the names of those nobody looked up, sorted.
     pub(super) fn end_scope(&mut self, level: i32) -> Vec<Arc<str>> {
         let mut unused = Vec::new();
-        let mut over = Vec::new();
-        for name in &self.scoped {
+        let mut ended: Vec<_> = self.scoped.split_off(&level).into_values().flatten().collect();
+        ended.sort_unstable();
+        ended.dedup();
+        for name in ended {
             // What is made inside a call is a table's own.
-            let Some(stack) = self.own.get_mut(name) else {
-                over.push(Arc::clone(name));
-                continue;
-            };
+            let Some(stack) = self.own.get_mut(&name) else { continue };
             if let Some(entry) = stack.pop_if(|entry| entry.definition.level.0 >= level) {
                 if !entry.used && matches!(entry.definition.kind, Kind::Text | Kind::Literal) {
-                    unused.push(Arc::clone(name));
+                    unused.push(Arc::clone(&name));
                 }
                 self.size = self.size.saturating_sub(entry.size());
             }
-            if !stack.iter().any(|entry| entry.definition.level.0 > 0) {
-                over.push(Arc::clone(name));
+            for left in stack.iter().map(|entry| entry.definition.level.0).filter(|left| *left >= level) {
+                self.scoped.entry(left).or_default().push(Arc::clone(&name));
             }
-        }
-        for name in over {
-            self.scoped.remove(&name);
             self.forget_if_empty(&name);
         }
         unused
