@@ -39,7 +39,7 @@ pub mod spec;
 pub mod world;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
-pub use macros::{MacroContext, Macros, PreparedContext, TraceStep};
+pub use macros::{MacroContext, Macros, PreparedContext, RpmVersion, TraceStep};
 pub use spec::{Evaluation, Observer, Options, SourcePackage, evaluate, evaluate_observed, evaluate_prepared};
 pub use world::World;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rpmspec_parser::{Evaluation, MacroContext, Options, PreparedContext, World, evaluate_prepared};
+use rpmspec_parser::{Evaluation, MacroContext, Options, PreparedContext, RpmVersion, World, evaluate_prepared};
 use serde_json::Value;
 
 /// Where the corpus' specs and macro files were when the answers were recorded.
@@ -98,6 +98,12 @@ impl Corpus {
         evaluate_prepared(&text, &context.with_definition("_sourcedir", &folder), self, &Options { path })
     }
 
+    /// The version of the rpm that was asked (`rpm 4.18.0 (…)`).
+    fn rpm(&self) -> RpmVersion {
+        let oracle = self.context["oracle"].as_str().unwrap_or_default();
+        RpmVersion::parse(oracle.trim_start_matches("rpm ")).unwrap_or_default()
+    }
+
     /// The macro context for an architecture, with more definitions on top.
     pub(crate) fn context(&self, arch: &str, defines: &[(&str, &str)]) -> MacroContext {
         let text = |path: &str| -> Option<(PathBuf, String)> {
@@ -119,6 +125,7 @@ impl Corpus {
             rpmrc: list("rcfiles").iter().filter_map(|path| Some(text(path.as_str()?)?.1)).collect(),
             target_cpu: arch.to_owned(),
             target_os: "linux".to_owned(),
+            rpm: self.rpm(),
             defines: all,
         }
     }

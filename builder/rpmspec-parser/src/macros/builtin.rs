@@ -1,19 +1,25 @@
-//! The built-in macros of rpm 4.18.
+//! The built-in macros of rpm, and since when it has them.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::Level;
 use super::definition::Keyword;
 use super::engine::{Engine, Frame};
 use super::expand::line_length;
 use super::scan::join_quoted;
 use super::table::{Definition, Kind};
+use super::{Level, RpmVersion};
 use super::{expression, text};
 use crate::diagnostic::Severity;
 
+/// Since when `%{basename:}` and `%{dirname:}` do as the C library does.
+const LIBC_PATHS: &[u32] = &[4, 20];
+
+/// Since when the marks of `%{quote:}` are seen by nobody but what splits arguments.
+pub(super) const QUOTES_VANISH: &[u32] = &[4, 20];
+
 /// A built-in macro.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Builtin {
     /// Its name.
     pub(super) name: &'static str,
@@ -21,6 +27,8 @@ pub(super) struct Builtin {
     takes: Takes,
     /// It reads the text behind it by itself, unexpanded and unsplit.
     pub(super) unparsed: bool,
+    /// The version of rpm that brought it.
+    since: &'static [u32],
     action: Action,
 }
 
@@ -50,12 +58,17 @@ enum Action {
     Load,
     Lua,
     Patch,
+    /// `%setup` and `%patch`.
+    Prep,
     ProcessorCount,
     Quote,
+    RpmVersion,
     ShellEscape,
     Shrink,
     Source,
     Suffix,
+    /// The function of Lua's `string` of the same name.
+    Text,
     Trace,
     Uncompress,
     Undefine,
@@ -64,19 +77,35 @@ enum Action {
     Warn,
 }
 
+/// What every rpm has that is spoken here.
+const OLDEST: &[u32] = &[];
+
+/// rpm has functions for texts since 4.19.
+const fn text(name: &'static str) -> Builtin {
+    since(&[4, 19], takes_one(name, Action::Text))
+}
+
 const fn takes_one(name: &'static str, action: Action) -> Builtin {
-    Builtin { name, takes: Takes::Something, unparsed: false, action }
+    Builtin { name, takes: Takes::Something, unparsed: false, since: OLDEST, action }
 }
 
 const fn takes_none(name: &'static str, action: Action) -> Builtin {
-    Builtin { name, takes: Takes::Nothing, unparsed: false, action }
+    Builtin { name, takes: Takes::Nothing, unparsed: false, since: OLDEST, action }
+}
+
+const fn takes_any(name: &'static str, action: Action) -> Builtin {
+    Builtin { name, takes: Takes::Anything, unparsed: false, since: OLDEST, action }
 }
 
 const fn reads_on(name: &'static str, action: Action) -> Builtin {
-    Builtin { name, takes: Takes::Something, unparsed: true, action }
+    Builtin { name, takes: Takes::Something, unparsed: true, since: OLDEST, action }
 }
 
-static BUILTINS: [Builtin; 30] = [
+const fn since(since: &'static [u32], builtin: Builtin) -> Builtin {
+    Builtin { since, ..builtin }
+}
+
+static BUILTINS: [Builtin; 38] = [
     takes_one("P", Action::Patch),
     takes_one("S", Action::Source),
     takes_one("basename", Action::Basename),
@@ -91,34 +120,55 @@ static BUILTINS: [Builtin; 30] = [
     takes_one("expr", Action::Expression),
     takes_none("getconfdir", Action::ConfigDirectory),
     takes_one("getenv", Action::GetEnvironment),
-    takes_none("getncpus", Action::ProcessorCount),
+    takes_any("getncpus", Action::ProcessorCount),
     reads_on("global", Action::Global),
+    text("gsub"),
+    text("len"),
     takes_one("load", Action::Load),
+    text("lower"),
     reads_on("lua", Action::Lua),
     takes_one("macrobody", Action::Body),
     takes_one("quote", Action::Quote),
+    text("rep"),
+    text("reverse"),
+    since(&[4, 18, 2], takes_none("rpmversion", Action::RpmVersion)),
     takes_one("shrink", Action::Shrink),
+    text("sub"),
     takes_one("suffix", Action::Suffix),
     takes_none("trace", Action::Trace),
     takes_one("u2p", Action::UrlToPath),
     takes_one("shescape", Action::ShellEscape),
     takes_one("uncompress", Action::Uncompress),
     takes_one("undefine", Action::Undefine),
+    text("upper"),
     takes_one("url2path", Action::UrlToPath),
-    Builtin { name: "verbose", takes: Takes::Anything, unparsed: true, action: Action::Verbose },
+    Builtin { takes: Takes::Anything, ..reads_on("verbose", Action::Verbose) },
     takes_one("warn", Action::Warn),
 ];
 
-/// Returns the definitions of the built-in macros.
-pub(super) fn definitions() -> impl Iterator<Item = Definition> {
-    BUILTINS.iter().map(|builtin| Definition {
+/// What is built in only while `%prep` is read.
+static PREP: [Builtin; 2] = [takes_any("setup", Action::Prep), takes_any("patch", Action::Prep)];
+
+/// Returns the definitions of the built-in macros a version of rpm has.
+pub(super) fn definitions(rpm: &RpmVersion) -> impl Iterator<Item = Definition> {
+    BUILTINS.iter().filter(|builtin| rpm.is_at_least(builtin.since)).map(definition)
+}
+
+/// Returns the definitions of `%setup` and `%patch`.
+pub(super) fn prep_definitions() -> impl Iterator<Item = Definition> {
+    PREP.iter().map(definition)
+}
+
+fn definition(builtin: &'static Builtin) -> Definition {
+    Definition {
         name: builtin.name.into(),
         options: (builtin.takes != Takes::Nothing).then(Box::default),
         body: "<builtin>".into(),
         level: Level::BUILTIN,
         kind: Kind::Builtin(builtin),
+        quoted: false,
         place: None,
-    })
+    }
 }
 
 impl Engine<'_> {
@@ -141,10 +191,12 @@ impl Engine<'_> {
         }
         let argument = arguments.first().map_or("", String::as_str);
         match builtin.action {
+            Action::Basename if self.rpm.is_at_least(LIBC_PATHS) => self.append(frame, text::last_component(argument)),
             Action::Basename => self.append(frame, text::basename(argument)),
             Action::Body => self.macro_body(frame, argument),
             Action::ConfigDirectory => self.append(frame, &self.config_directory()),
             Action::Define => self.builtin_define(frame, arguments, Keyword::Define, used),
+            Action::Dirname if self.rpm.is_at_least(LIBC_PATHS) => self.append(frame, text::parent(argument)),
             Action::Dirname => self.append(frame, text::dirname(argument)),
             Action::Dnl => {
                 if let Some(used) = used {
@@ -179,11 +231,21 @@ impl Engine<'_> {
             }
             Action::Lua => self.run_lua(frame, argument),
             Action::Patch => self.expand_into(frame, &format!("%PATCH{argument}")),
-            Action::ProcessorCount => self.append(frame, &self.world.processor_count().to_string()),
-            Action::Quote => self.append(frame, &join_quoted(arguments)),
-            Action::ShellEscape => self.append(frame, &text::shell_quote(argument)),
+            Action::Prep => self.run_prep(frame, builtin.name, arguments),
+            Action::ProcessorCount => self.processor_count(frame, arguments),
+            Action::Quote => self.quote(frame, arguments),
+            Action::RpmVersion => self.append(frame, self.rpm.as_str()),
+            Action::ShellEscape => {
+                let all = if self.rpm.is_at_least(&[4, 20]) { arguments } else { &arguments[..1] };
+                let quoted: Vec<String> = all.iter().map(|argument| text::shell_quote(argument)).collect();
+                self.append(frame, &quoted.join(" "));
+            }
             Action::Shrink => self.append(frame, &text::shrink(argument)),
             Action::Source => self.expand_into(frame, &format!("%SOURCE{argument}")),
+            Action::Text => {
+                let call = format!("return (string.{}(table.unpack(arg)))", builtin.name);
+                self.run_script(frame, builtin.name, &call, Vec::new(), arguments.to_vec());
+            }
             Action::Suffix => self.append(frame, text::suffix(argument)),
             // Tracing writes how expansion goes to standard error; diagnostics carry that by themselves.
             Action::Trace => {}
@@ -218,6 +280,32 @@ impl Engine<'_> {
         if let Some(used) = used {
             *used += length;
         }
+    }
+
+    /// `%{quote:…}`. Since 4.20 the marks are there only where arguments are split, and as long as they may be.
+    fn quote(&self, frame: &mut Frame, arguments: &[String]) {
+        if !self.rpm.is_at_least(QUOTES_VANISH) {
+            self.append(frame, &join_quoted(arguments));
+        } else if frame.keep_quotes {
+            frame.has_quotes = true;
+            self.append(frame, &join_quoted(arguments));
+        } else {
+            self.append(frame, &arguments.join(" "));
+        }
+    }
+
+    /// `%getncpus`. Since 4.19 it may be asked how many have memory enough for a process or a thread each: as
+    /// many as there are, since what a spec evaluates to does not depend on this machine's memory.
+    fn processor_count(&self, frame: &mut Frame, arguments: &[String]) {
+        match arguments.first().map(String::as_str) {
+            None => {}
+            Some(_) if !self.rpm.is_at_least(&[4, 19]) => {
+                return self.fail(frame, "%getncpus: unexpected argument");
+            }
+            Some("total" | "proc" | "thread") => {}
+            Some(other) => return self.fail(frame, format!("invalid argument: {other}")),
+        }
+        self.append(frame, &self.world.processor_count().to_string());
     }
 
     fn macro_body(&self, frame: &mut Frame, name: &str) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rpmrc::Rpmrc;
 use super::table::{Kind, MacroTable};
-use super::{Level, Macros, builtin, lua};
+use super::{Level, Macros, RpmVersion, builtin, lua};
 use crate::{Diagnostic, Place, World};
 
 /// The macro world a spec is evaluated in, as data: which files are loaded in which order for which
@@ -20,6 +20,8 @@ pub struct MacroContext {
     pub target_cpu: String,
     /// The operating system built for, as `%{_target_os}` (`linux`).
     pub target_os: String,
+    /// The version of the rpm whose files these are: it says which language they and the specs are written in.
+    pub rpm: RpmVersion,
     /// `--define` values as (name with options, body), defined last.
     pub defines: Vec<(String, String)>,
 }
@@ -27,6 +29,7 @@ pub struct MacroContext {
 /// A context that is read: what is left to do for each spec is little.
 #[derive(Clone, Debug)]
 pub struct PreparedContext {
+    pub(super) rpm: RpmVersion,
     pub(super) table: MacroTable,
     pub(super) rpmrc: Arc<Rpmrc>,
     pub(super) target_cpu: String,
@@ -43,6 +46,7 @@ impl PreparedContext {
         let macros = Macros::read(context, rpmrc, &crate::world::NoWorld);
         Self {
             table: macros.engine.table.into_inner().share(),
+            rpm: macros.engine.rpm,
             rpmrc: macros.engine.rpmrc,
             target_cpu: macros.machine_cpu,
             target_os: macros.machine_os,
@@ -73,6 +77,7 @@ impl PreparedContext {
     fn replaced_by(&self, macros: Macros<'_>) -> Self {
         Self {
             table: macros.engine.table.into_inner(),
+            rpm: macros.engine.rpm,
             rpmrc: macros.engine.rpmrc,
             target_cpu: macros.machine_cpu,
             target_os: macros.machine_os,
@@ -86,10 +91,10 @@ impl<'world> Macros<'world> {
     /// Reads a context's files.
     fn read(context: &MacroContext, rpmrc: Rpmrc, world: &'world dyn World) -> Self {
         let mut table = MacroTable::default();
-        for definition in builtin::definitions() {
+        for definition in builtin::definitions(&context.rpm) {
             table.push(definition);
         }
-        let engine = Self::engine(world, table, Arc::new(rpmrc), Arc::default());
+        let engine = Self::engine(world, context.rpm.clone(), table, Arc::new(rpmrc), Arc::default());
         for (_, line, words) in &engine.rpmrc.problems {
             let place = Place { file: "rpmrc".into(), line: *line, column: 1 };
             engine.log.borrow_mut().push(Diagnostic::error(words).at(&place));

@@ -3,7 +3,7 @@
 use super::Level;
 use super::engine::{Engine, Frame};
 use super::scan::{Openings, is_blank, is_line_end, is_name, match_bracket};
-use super::table::Kind;
+use super::table::{Definition, Kind};
 use crate::diagnostic::Severity;
 
 /// A definition as read.
@@ -63,15 +63,26 @@ impl Engine<'_> {
             self.complain(frame, Severity::Warning, format!("Macro %{name} needs whitespace before body"));
         }
         let mut body = parsed.body;
+        let mut quoted = false;
         if keyword == Keyword::Global {
-            let (expanded, failed) = self.expand_part(frame, &body);
+            let (expanded, failed, quotes) = self.expand_argument(frame, &body, true);
+            quoted = quotes;
             if failed {
                 self.fail(frame, format!("Macro %{name} failed to expand"));
                 return parsed.end;
             }
             body = expanded;
         }
-        if !self.push(name, parsed.options, &body, level, Kind::Text) {
+        let definition = Definition {
+            name: name.into(),
+            options: parsed.options.map(Into::into),
+            body: body.into(),
+            level,
+            kind: Kind::Text,
+            quoted,
+            place: self.place.borrow().clone(),
+        };
+        if !self.push_definition(definition) {
             self.exhausted(frame);
         }
         parsed.end

@@ -8,7 +8,9 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::RpmVersion;
 use super::lua::LuaState;
+use super::prep::PrepCommands;
 use super::rpmrc::Rpmrc;
 use super::table::{Definition, Kind, MacroTable};
 use super::trace::Trace;
@@ -40,18 +42,24 @@ pub(super) struct Frame {
     pub(super) failed: bool,
     /// The innermost parametric call.
     pub(super) call: Option<Rc<Call>>,
+    /// The marks of quotes are kept (since 4.20): what is expanded will be split into arguments.
+    pub(super) keep_quotes: bool,
+    /// There are some in the buffer.
+    pub(super) has_quotes: bool,
 }
 
 impl Frame {
     /// An expansion into a buffer of its own, at the same depth and inside the same call.
     pub(super) fn nested(&self) -> Self {
-        Self { out: String::new(), failed: false, call: self.call.clone(), depth: self.depth, level: self.level }
+        Self { call: self.call.clone(), depth: self.depth, level: self.level, ..Self::default() }
     }
 }
 
 /// The macro engine.
 pub(super) struct Engine<'world> {
     pub(super) world: &'world dyn World,
+    /// The version of rpm whose language is spoken.
+    pub(super) rpm: RpmVersion,
     pub(super) table: RefCell<MacroTable>,
     pub(super) rpmrc: Arc<Rpmrc>,
     pub(super) lua: LuaState,
@@ -77,6 +85,8 @@ pub(super) struct Engine<'world> {
     pub(super) budget: limits::Budget,
     /// The macro that is followed, if any.
     pub(super) trace: Trace,
+    /// What `%setup` and `%patch` stand for while `%prep` is read (since rpm 4.20).
+    pub(super) prep: RefCell<Option<Rc<dyn PrepCommands>>>,
 }
 
 impl<'world> Engine<'world> {
@@ -169,11 +179,6 @@ impl<'world> Engine<'world> {
         }
     }
 
-    /// Defines a macro.
-    pub(super) fn push(&self, name: &str, options: Option<&str>, body: &str, level: Level, kind: Kind) -> bool {
-        self.push_at(name, options, body, level, kind, self.place.borrow().clone())
-    }
-
     /// Defines a macro at a place. Says no when all definitions together are too large.
     pub(super) fn push_at(
         &self,
@@ -184,18 +189,24 @@ impl<'world> Engine<'world> {
         kind: Kind,
         place: Option<Place>,
     ) -> bool {
-        let mut table = self.table.borrow_mut();
-        if table.size() + body.len() > limits::TABLE {
-            return false;
-        }
-        table.push(Definition {
+        self.push_definition(Definition {
             name: name.into(),
             options: options.map(Into::into),
             body: body.into(),
             level,
             kind,
+            quoted: false,
             place,
-        });
+        })
+    }
+
+    /// Makes a definition. Says no when all definitions together are too large.
+    pub(super) fn push_definition(&self, definition: Definition) -> bool {
+        let mut table = self.table.borrow_mut();
+        if table.size() + definition.body.len() > limits::TABLE {
+            return false;
+        }
+        table.push(definition);
         true
     }
 
@@ -205,6 +216,15 @@ impl<'world> Engine<'world> {
         let mut frame = self.fresh_frame();
         self.expand_into(&mut frame, text);
         (!frame.failed).then(|| until_nul(frame.out))
+    }
+
+    /// Expands an argument, or the body of `%global`, into a string of its own, with the marks of quotes or without.
+    /// Says whether that failed, and whether there are marks in it.
+    pub(super) fn expand_argument(&self, frame: &mut Frame, text: &str, keep_quotes: bool) -> (String, bool, bool) {
+        let mut part = Frame { keep_quotes, ..frame.nested() };
+        self.expand_into(&mut part, text);
+        frame.failed |= part.failed;
+        (until_nul(part.out), part.failed, part.has_quotes)
     }
 
     /// Expands a part of a text into a string of its own. An error stops the outer frame too, but the result

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::engine::{Engine, Frame};
-use super::scan::{is_blank, is_line_end, macro_end};
+use super::scan::{QUOTE, is_blank, is_line_end, macro_end, unquote};
 use super::table::{Definition, Kind};
 use super::{expression, limits};
+use crate::diagnostic::Severity;
 
 /// A macro call as written, found at a `%`.
 struct Found<'text> {
@@ -28,6 +29,13 @@ struct Found<'text> {
     line: Option<usize>,
     /// Where reading goes on if the call is left as it is.
     resume: usize,
+}
+
+impl Found<'_> {
+    /// Whether something stands in the braces behind the name.
+    fn has_argument(&self) -> bool {
+        self.argument.is_some() || (self.line.is_some() && self.text.starts_with('{'))
+    }
 }
 
 impl Engine<'_> {
@@ -135,6 +143,11 @@ impl Engine<'_> {
             Kind::Builtin(_) => {}
             _ if definition.is_parametric() => {}
             _ => {
+                if self.rpm.is_at_least(&[4, 20]) && call.has_argument() {
+                    let name = &definition.name;
+                    let message = format!("unexpected argument to non-parametric macro %{name}");
+                    self.complain(frame, Severity::Warning, message);
+                }
                 self.run(frame, &definition, None, None);
                 return Some(call.end);
             }
@@ -180,24 +193,47 @@ impl Engine<'_> {
     ) {
         let previous = frame.call.clone();
         self.chain.borrow_mut().push(Arc::clone(definition));
+        let start = frame.out.len();
         let step = self.begin_step(frame, definition, arguments.as_deref());
         match definition.kind {
             Kind::Builtin(builtin) => self.run_builtin(frame, builtin, arguments.as_deref(), used),
             Kind::Literal | Kind::Argument => self.append(frame, &definition.body),
             Kind::Text if definition.body.is_empty() => {}
             Kind::Text => match arguments {
-                None => self.expand_into(frame, &definition.body),
+                None => self.expand_body(frame, definition),
                 Some(arguments) => {
                     frame.level += 1;
                     frame.call = Some(Rc::new(self.set_arguments(frame, definition, arguments)));
-                    self.expand_into(frame, &definition.body);
+                    self.expand_body(frame, definition);
                     self.end_scope(frame);
                 }
             },
         }
+        if definition.quoted {
+            if frame.keep_quotes {
+                frame.has_quotes = true;
+            } else {
+                unquote(&mut frame.out, start);
+            }
+        }
         self.end_step(frame, step);
         self.chain.borrow_mut().pop();
         frame.call = previous;
+    }
+
+    /// Expands a body; where marks of quotes are kept, those inside quotes are not.
+    fn expand_body(&self, frame: &mut Frame, definition: &Definition) {
+        if !(definition.quoted && frame.keep_quotes) {
+            return self.expand_into(frame, &definition.body);
+        }
+        let mut parts = definition.body.split(QUOTE);
+        self.expand_into(frame, parts.next().unwrap_or_default());
+        for part in parts {
+            self.append(frame, QUOTE.encode_utf8(&mut [0; 4]));
+            frame.keep_quotes = !frame.keep_quotes;
+            self.expand_into(frame, part);
+        }
+        frame.keep_quotes = true;
     }
 
     /// `%(…)`: the command's macros are expanded, then the world runs it.

@@ -13,6 +13,8 @@ mod load;
 mod lua;
 mod options;
 mod parametric;
+mod prep;
+mod rpm_version;
 mod rpmrc;
 mod scan;
 mod table;
@@ -25,6 +27,8 @@ use std::sync::Arc;
 
 pub use context::{MacroContext, PreparedContext};
 pub use level::Level;
+pub(crate) use prep::{PrepCommands, PrepFault, PrepHost};
+pub use rpm_version::RpmVersion;
 pub use trace::TraceStep;
 
 use crate::diagnostic::Severity;
@@ -61,14 +65,27 @@ impl<'world> Macros<'world> {
     /// Starts with a context that is read already.
     #[must_use]
     pub fn prepared(context: &PreparedContext, world: &'world dyn World) -> Self {
-        let engine = Self::engine(world, context.table.clone(), Arc::clone(&context.rpmrc), Arc::clone(&context.lua));
+        let engine = Self::engine(
+            world,
+            context.rpm.clone(),
+            context.table.clone(),
+            Arc::clone(&context.rpmrc),
+            Arc::clone(&context.lua),
+        );
         engine.log.borrow_mut().extend(context.diagnostics.iter().cloned());
         Self { engine, machine_cpu: context.target_cpu.clone(), machine_os: context.target_os.clone() }
     }
 
-    fn engine(world: &'world dyn World, table: MacroTable, rpmrc: Arc<Rpmrc>, pool: Arc<lua::Pool>) -> Engine<'world> {
+    fn engine(
+        world: &'world dyn World,
+        rpm: RpmVersion,
+        table: MacroTable,
+        rpmrc: Arc<Rpmrc>,
+        pool: Arc<lua::Pool>,
+    ) -> Engine<'world> {
         Engine {
             world,
+            rpm,
             table: RefCell::new(table),
             rpmrc,
             lua: lua::LuaState::of(pool),
@@ -84,6 +101,7 @@ impl<'world> Macros<'world> {
             nesting: Cell::new(0),
             budget: limits::Budget::default(),
             trace: trace::Trace::default(),
+            prep: RefCell::default(),
         }
     }
 
@@ -218,6 +236,12 @@ impl<'world> Macros<'world> {
         self.engine.table.borrow().get(name).is_some()
     }
 
+    /// Says whether a name is a macro that takes arguments.
+    #[must_use]
+    pub fn is_parametric(&self, name: &str) -> bool {
+        self.engine.table.borrow().get(name).is_some_and(|definition| definition.is_parametric())
+    }
+
     /// Returns the defined name that is spelled most like another one, if any is near enough to be meant.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<String> {
@@ -325,6 +349,12 @@ impl<'world> Macros<'world> {
     #[must_use]
     pub fn arch_color(&self, arch: &str) -> Option<u32> {
         self.engine.rpmrc.arch_color(arch)
+    }
+
+    /// The version of rpm whose language is spoken.
+    #[must_use]
+    pub fn rpm(&self) -> &RpmVersion {
+        &self.engine.rpm
     }
 
     fn machine(&self) -> &str {

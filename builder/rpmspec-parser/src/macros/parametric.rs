@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Level;
+use super::builtin::QUOTES_VANISH;
 use super::engine::{Call, Engine, Frame};
 use super::limits::ARGUMENT_STEPS;
 use super::options::read_options;
-use super::scan::split_arguments;
+use super::scan::{join_quoted, split_arguments};
 use super::table::{Definition, Kind};
 use crate::diagnostic::Severity;
 
@@ -25,7 +26,7 @@ impl Engine<'_> {
             arguments.push(text.to_owned());
             return;
         }
-        let (expanded, _) = self.expand_part(frame, text);
+        let (expanded, _, _) = self.expand_argument(frame, text, split || frame.keep_quotes);
         if split {
             arguments.extend(split_arguments(&expanded));
         } else {
@@ -43,7 +44,17 @@ impl Engine<'_> {
         let level = Level(frame.level);
         let letters = definition.options.clone().unwrap_or_default();
         let mut complete = self.argument(level, "0", &definition.name);
-        complete &= self.argument(level, "**", &arguments.get(1..).unwrap_or_default().join(" "));
+        let all = arguments.get(1..).unwrap_or_default();
+        let quoted = self.rpm.is_at_least(QUOTES_VANISH);
+        complete &= self.push_definition(Definition {
+            name: "**".into(),
+            options: None,
+            body: if quoted { join_quoted(all).into() } else { all.join(" ").into() },
+            level,
+            kind: Kind::Argument,
+            quoted,
+            place: None,
+        });
         let options = read_options(&mut arguments, &letters);
         for (letter, argument) in &options.options {
             if let Some(argument) = argument {
@@ -82,7 +93,7 @@ impl Engine<'_> {
 
     /// Ends a parametric call.
     pub(super) fn end_scope(&self, frame: &mut Frame) {
-        let unused = self.table.borrow_mut().end_scope(frame.level);
+        let unused = self.table.borrow_mut().end_scope(frame.level, self.rpm.is_at_least(&[4, 20]));
         for name in unused {
             let message = format!("Macro %{name} defined but not used within scope");
             self.complain(frame, Severity::Warning, message);

@@ -3,7 +3,7 @@
 //! Positions are byte offsets. Every delimiter is ASCII, so they always are character boundaries.
 
 /// Separates quoted arguments: rpm marks the ends of `%{quote:…}` by the ASCII unit separator.
-const QUOTE: char = '\u{1f}';
+pub(super) const QUOTE: char = '\u{1f}';
 
 /// A blank as macro text has it; line ends are not blanks.
 pub(super) const fn is_blank(byte: u8) -> bool {
@@ -146,6 +146,14 @@ pub(super) fn split_arguments(text: &str) -> Vec<String> {
         arguments.push(word);
     }
     arguments
+}
+
+/// Takes the marks of quotes out of a text from an offset on.
+pub(super) fn unquote(text: &mut String, from: usize) {
+    if text.get(from..).is_some_and(|rest| rest.contains(QUOTE)) {
+        let rest = text.split_off(from);
+        text.extend(rest.chars().filter(|letter| *letter != QUOTE));
+    }
 }
 
 /// Joins arguments so that [`split_arguments`] gives them back.

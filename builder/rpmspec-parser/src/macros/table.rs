@@ -21,6 +21,8 @@ pub(super) struct Definition {
     pub(super) level: Level,
     /// What expanding it does.
     pub(super) kind: Kind,
+    /// Its body has marks of quotes.
+    pub(super) quoted: bool,
     /// Where it stands, where known.
     pub(super) place: Option<Place>,
 }
@@ -155,9 +157,9 @@ impl MacroTable {
         }
     }
 
-    /// Ends a parametric call: takes away, of each name, the newest definition if it was made inside.
-    /// Returns the names of those nobody looked up, sorted.
-    pub(super) fn end_scope(&mut self, level: i32) -> Vec<Arc<str>> {
+    /// Ends a parametric call: takes away, of each name, the newest definition if it was made inside, or `all` that
+    /// were. Returns the names of those nobody looked up, sorted.
+    pub(super) fn end_scope(&mut self, level: i32, all: bool) -> Vec<Arc<str>> {
         let mut unused = Vec::new();
         let mut ended: Vec<_> = self.scoped.split_off(&level).into_values().flatten().collect();
         ended.sort_unstable();
@@ -169,6 +171,9 @@ impl MacroTable {
                 if !entry.used && matches!(entry.definition.kind, Kind::Text | Kind::Literal) {
                     unused.push(Arc::clone(&name));
                 }
+                self.size = self.size.saturating_sub(entry.size());
+            }
+            while all && let Some(entry) = stack.pop_if(|entry| entry.definition.level.0 >= level) {
                 self.size = self.size.saturating_sub(entry.size());
             }
             for left in stack.iter().map(|entry| entry.definition.level.0).filter(|left| *left >= level) {
@@ -233,6 +238,7 @@ mod tests {
             body: body.into(),
             level: Level(level),
             kind: Kind::Text,
+            quoted: false,
             place: None,
         }
     }
@@ -258,7 +264,7 @@ mod tests {
         table.push(text("b", "2", 1));
         table.push(text("a", "3", 1));
         table.find("a", 1);
-        assert_eq!(table.end_scope(1), ["b".into()] as [Arc<str>; 1]);
+        assert_eq!(table.end_scope(1, false), ["b".into()] as [Arc<str>; 1]);
         assert_eq!(&*table.get("a").unwrap().body, "1");
         assert!(table.get("b").is_none());
     }

@@ -12,6 +12,30 @@ pub(super) fn dirname(text: &str) -> &str {
     text.rsplit_once('/').map_or(text, |(directory, _)| directory)
 }
 
+/// The last component of a path, as the C library's `basename` finds it.
+pub(super) fn last_component(path: &str) -> &str {
+    match path.trim_end_matches('/') {
+        "" if path.is_empty() => ".",
+        "" => "/",
+        path => basename(path),
+    }
+}
+
+/// A path without its last component, as the C library's `dirname` finds it.
+pub(super) fn parent(path: &str) -> &str {
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.is_empty() {
+        return if path.is_empty() { "." } else { "/" };
+    }
+    match trimmed.rsplit_once('/') {
+        None => ".",
+        Some((parent, _)) => match parent.trim_end_matches('/') {
+            "" => "/",
+            parent => parent,
+        },
+    }
+}
+
 /// What follows the last `.`; nothing for a text without one.
 pub(super) fn suffix(text: &str) -> &str {
     text.rsplit_once('.').map_or("", |(_, suffix)| suffix)
@@ -52,6 +76,21 @@ mod tests {
         assert_eq!((basename("/a/b.c"), dirname("/a/b.c"), suffix("/a/b.c")), ("b.c", "/a", "c"));
         assert_eq!((basename("a"), dirname("a"), suffix("a")), ("a", "a", ""));
         assert_eq!(dirname("/a"), "");
+    }
+
+    #[test]
+    fn paths_are_taken_apart_as_the_c_library_does() {
+        for (path, parent_of, last) in [
+            ("/a/b.c", "/a", "b.c"),
+            ("a", ".", "a"),
+            ("/a", "/", "a"),
+            ("a//b//", "a", "b"),
+            ("/", "/", "/"),
+            ("", ".", "."),
+            ("//a", "/", "a"),
+        ] {
+            assert_eq!((parent(path), last_component(path)), (parent_of, last), "{path}");
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::Diagnostic;
 impl Evaluator<'_, '_> {
     /// Checks and completes what was read.
     pub(super) fn complete(&mut self) -> Step<()> {
-        if self.source.sections.clean.is_none() {
+        // Since 4.20 rpm removes the build's whole folder by itself.
+        if self.source.sections.clean.is_none() && !self.macros.rpm().is_at_least(&[4, 20]) {
             let mut clean = self.expand("%{?buildroot: %{__rm} -rf %{buildroot}}");
             clean.push('\n');
             self.source.sections.clean = Some(clean);

@@ -90,9 +90,13 @@ impl Evaluator<'_, '_> {
         if matches!(kind, LineKind::Else | LineKind::EndIf) {
             let extra = argument.trim_matches(is_space);
             if !extra.is_empty() && !extra.starts_with('#') {
-                let warning =
-                    format!("extra tokens at the end of {word} directive: {line}", line = line.trim_ascii_end());
-                self.record(Diagnostic::warning(warning).at(&place).hint("put a `#` before a remark"));
+                let words = format!("extra tokens at the end of {word} directive: {}", line.trim_ascii_end());
+                let hint = "put a `#` before a remark";
+                if self.macros.rpm().is_at_least(&[4, 20]) {
+                    self.fail(Diagnostic::error(words).at(&place).hint(hint))?;
+                } else {
+                    self.record(Diagnostic::warning(words).at(&place).hint(hint));
+                }
             }
         }
         let outer =

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::build_scripts::{BuildScripts, BuildSection};
 use super::dependencies::Dependencies;
 use super::encoding::Misencoded;
 use super::reader::Reader;
@@ -51,6 +52,7 @@ pub(super) struct Evaluator<'input, 'world> {
     pub build_dependencies: Dependencies,
     pub source_numbers: Numbering,
     pub patch_numbers: Numbering,
+    pub scripts: BuildScripts,
     /// Whether `BuildArch` has taken effect: the second reading.
     pub second_pass: bool,
     /// `%{buildroot}` as it was before the spec.
@@ -83,6 +85,7 @@ pub(super) fn evaluate(
         build_dependencies: Dependencies::default(),
         source_numbers: Numbering::default(),
         patch_numbers: Numbering::default(),
+        scripts: BuildScripts::default(),
         second_pass: false,
         install_root: String::new(),
         misencoded: Vec::new(),
@@ -162,6 +165,8 @@ impl Evaluator<'_, '_> {
         self.build_dependencies = Dependencies::default();
         self.source_numbers = Numbering::default();
         self.patch_numbers = Numbering::default();
+        self.scripts = BuildScripts::default();
+        self.set_aside_build_folder();
         self.define("_docdir", "%{_defaultdocdir}");
         self.define("_licensedir", "%{_defaultlicensedir}");
         self.clear_lua_tables();
@@ -195,23 +200,29 @@ impl Evaluator<'_, '_> {
             self.begin(text);
             self.read_parts()?;
         }
+        if self.macros.rpm().is_at_least(&[4, 20]) {
+            self.read_build_system()?;
+            self.add_pieces();
+        }
         self.complete()
     }
 
     /// Reads part after part until the end, or until `BuildArch` asks for another reading.
     fn read_parts(&mut self) -> Step<Part> {
-        let mut part = Part::Preamble;
-        let mut first = true;
+        let part = self.read_preamble(true)?;
+        self.read_parts_from(part)
+    }
+
+    /// The same from a part's line on.
+    pub(super) fn read_parts_from(&mut self, mut part: Part) -> Step<Part> {
         loop {
             part = match part {
                 Part::None | Part::BuildArchitectures => return Ok(part),
-                Part::Preamble => self.read_preamble(std::mem::take(&mut first))?,
+                Part::Preamble => self.read_preamble(false)?,
                 Part::Empty => self.read_empty()?,
                 Part::PatchList | Part::SourceList => self.read_list(part)?,
-                Part::Prep => self.read_prep()?,
-                Part::GenerateBuildRequires | Part::Conf | Part::Build | Part::Install | Part::Check | Part::Clean => {
-                    self.read_build_script(part)?
-                }
+                Part::Build(BuildSection::Prep) => self.read_prep()?,
+                Part::Build(section) => self.read_build_script(section)?,
                 Part::Description => self.read_description()?,
                 Part::Files => self.read_files()?,
                 Part::Changelog => self.read_changelog()?,

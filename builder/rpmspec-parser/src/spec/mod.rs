@@ -2,6 +2,7 @@
 
 mod arguments;
 mod balance;
+mod build_scripts;
 mod changelog;
 mod completion;
 mod conditional;
@@ -9,6 +10,7 @@ mod dependencies;
 mod encoding;
 mod evaluator;
 mod files;
+mod folders;
 mod patch;
 mod preamble;
 mod prep;

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::arguments::{Arguments, split_words, whole_number};
-use super::evaluator::Evaluator;
-use crate::{Diagnostic, Place};
+use super::sources::Registered;
+use crate::macros::{PrepFault, PrepHost};
 
 /// What a `%patch` line asks for besides numbers.
 struct PatchOptions {
@@ -35,97 +35,87 @@ const MAGIC: [&[u8]; 13] = [
 /// rpm does not look into files that are smaller.
 const SMALLEST: usize = 13;
 
-impl Evaluator<'_, '_> {
-    pub(super) fn write_patches(
-        &mut self,
-        line: &str,
-        place: &Place,
-        text: &mut String,
-    ) -> Result<(), Box<Diagnostic>> {
-        let error = |message: String| Box::new(Diagnostic::error(message).at(place));
-        let shown = line.trim_ascii_end();
-        let behind = &line["%patch".len()..];
-        let own_number = behind.split_ascii_whitespace().next().filter(|_| !behind.starts_with(is_space));
-        let words = split_words(line).map_err(|fault| error(format!("{}: {shown}", fault.words())))?;
-        let arguments = Arguments::parse(&words, "P:p:REb:z:F:d:o:Z")
-            .map_err(|fault| error(format!("{}: {}: {shown}", fault.words(), fault.option())))?;
-        let number = |option: char| -> Result<Option<i32>, Box<Diagnostic>> {
-            let Some(value) = arguments.value(option) else { return Ok(None) };
-            integer(value).map(Some).map_err(|words| error(format!("{words}: {value}: {shown}")))
-        };
-        let strip = number('p')?.unwrap_or(0);
-        let fuzz = match number('F')? {
-            Some(fuzz) => Some(fuzz),
-            None => self.expand("%{?_default_patch_fuzz}").trim_ascii().parse().ok(),
-        };
-        let backup = arguments.options.iter().rev().find(|(option, _)| matches!(option, 'b' | 'z'));
-        let backup = backup.and_then(|(_, suffix)| suffix.as_ref());
-        let options = PatchOptions {
-            first: format!(
-                " -p{strip} {}{}",
-                backup.map(|suffix| format!("-b --suffix {suffix}")).unwrap_or_default(),
-                fuzz.filter(|fuzz| *fuzz >= 0).map(|fuzz| format!(" --fuzz={fuzz}")).unwrap_or_default(),
-            ),
-            rest: other_options(&arguments),
-        };
-        let listed = arguments.options.iter().filter(|(option, _)| *option == 'P');
-        let mut numbers: Vec<&str> =
-            own_number.into_iter().chain(listed.filter_map(|(_, value)| value.as_deref())).collect();
-        numbers.extend(arguments.words.iter().map(String::as_str));
-        if numbers.is_empty() {
-            self.record(
-                Diagnostic::warning(format!("Patch number not specified: {shown}"))
-                    .at(place)
-                    .hint("write `%patch -P 0`"),
-            );
-            numbers.push("0");
+/// Writes the commands of a `%patch` line. Before rpm 4.20 a number may be part of its name, before 4.19 none is the
+/// first.
+pub(super) fn write(
+    patches: &Registered,
+    line: &str,
+    host: &PrepHost<'_, '_>,
+    text: &mut String,
+) -> Result<(), PrepFault> {
+    let wrong = PrepFault::Wrong;
+    let shown = line.trim_ascii_end();
+    let behind = line.strip_prefix("%patch").filter(|behind| !behind.starts_with(is_space)).unwrap_or_default();
+    let own_number = behind.split_ascii_whitespace().next();
+    let words = split_words(line).map_err(|fault| wrong(format!("{}: {shown}", fault.words())))?;
+    let arguments = Arguments::parse(&words, "P:p:REb:z:F:d:o:Z")
+        .map_err(|fault| wrong(format!("{}: {}: {shown}", fault.words(), fault.option())))?;
+    let number = |option: char| -> Result<Option<i32>, PrepFault> {
+        let Some(value) = arguments.value(option) else { return Ok(None) };
+        integer(value).map(Some).map_err(|words| wrong(format!("{words}: {value}: {shown}")))
+    };
+    let strip = number('p')?.unwrap_or(0);
+    let fuzz = match number('F')? {
+        Some(fuzz) => Some(fuzz),
+        None => host.expand("%{?_default_patch_fuzz}").trim_ascii().parse().ok(),
+    };
+    let backup = arguments.options.iter().rev().find(|(option, _)| matches!(option, 'b' | 'z'));
+    let backup = backup.and_then(|(_, suffix)| suffix.as_ref());
+    let options = PatchOptions {
+        first: format!(
+            " -p{strip} {}{}",
+            backup.map(|suffix| format!("-b --suffix {suffix}")).unwrap_or_default(),
+            fuzz.filter(|fuzz| *fuzz >= 0).map(|fuzz| format!(" --fuzz={fuzz}")).unwrap_or_default(),
+        ),
+        rest: other_options(&arguments),
+    };
+    let listed = arguments.options.iter().filter(|(option, _)| *option == 'P');
+    let mut numbers: Vec<&str> =
+        own_number.into_iter().chain(listed.filter_map(|(_, value)| value.as_deref())).collect();
+    numbers.extend(arguments.words.iter().map(String::as_str));
+    if numbers.is_empty() {
+        let message = format!("Patch number not specified: {shown}");
+        if host.is_at_least(&[4, 19]) {
+            return Err(wrong(message));
         }
-        for number in numbers {
-            let number =
-                whole_number(number).ok_or_else(|| error(format!("Invalid patch number {number}: {shown}")))?;
-            self.write_patch(number, &options, place, text)?;
-        }
-        Ok(())
+        host.warn(message, Some("write `%patch -P 0`"));
+        numbers.push("0");
     }
-
-    fn write_patch(
-        &mut self,
-        number: u32,
-        options: &PatchOptions,
-        place: &Place,
-        text: &mut String,
-    ) -> Result<(), Box<Diagnostic>> {
-        let Some(patch) = self.source.patches.iter().find(|patch| patch.number == number) else {
-            return Err(Box::new(Diagnostic::error(format!("No patch number {number}")).at(place)));
+    for number in numbers {
+        let number = whole_number(number).ok_or_else(|| wrong(format!("Invalid patch number {number}: {shown}")))?;
+        let Some(path) = patches.get(&number) else {
+            return Err(PrepFault::Lacking(format!("No patch number {number}")));
         };
-        let name = patch.file_name().to_owned();
-        let path = self.source_path(&name);
-        let PatchOptions { first, rest } = options;
-        let command = self.expand("%{__patch} %{_default_patch_flags}");
-        text.push_str(&format!("echo \"Patch #{number} ({name}):\"\n"));
-        if self.must_be_uncompressed(&path, place) {
-            let uncompress = self.expand(&format!("%{{uncompress:{path}}}"));
-            text.push_str(&format!("{{ {uncompress} || echo patch_fail ; }} | {command}{first}{rest}\n\n"));
-        } else {
-            text.push_str(&format!("{command}{first}{rest} < {path}\n\n"));
-        }
-        Ok(())
+        write_patch(number, path, &options, host, text);
     }
+    Ok(())
+}
 
-    /// Whether a patch is compressed, or is not there to be looked at.
-    fn must_be_uncompressed(&mut self, path: &str, place: &Place) -> bool {
-        if !self.world.exists(Path::new(path)) {
-            return true;
+fn write_patch(number: u32, path: &str, options: &PatchOptions, host: &PrepHost<'_, '_>, text: &mut String) {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let PatchOptions { first, rest } = options;
+    let command = host.expand("%{__patch} %{_default_patch_flags}");
+    text.push_str(&format!("echo \"Patch #{number} ({name}):\"\n"));
+    if must_be_uncompressed(path, host) {
+        let uncompress = host.expand(&format!("%{{uncompress:{path}}}"));
+        text.push_str(&format!("{{ {uncompress} || echo patch_fail ; }} | {command}{first}{rest}\n\n"));
+    } else {
+        text.push_str(&format!("{command}{first}{rest} < {path}\n\n"));
+    }
+}
+
+/// Whether a patch is compressed, or is not there to be looked at.
+fn must_be_uncompressed(path: &str, host: &PrepHost<'_, '_>) -> bool {
+    if !host.world().exists(Path::new(path)) {
+        return true;
+    }
+    match host.world().read_file(Path::new(path)) {
+        Ok(content) if content.len() < SMALLEST => {
+            host.warn(format!("File {path} is smaller than {SMALLEST} bytes"), Some("is it a patch?"));
+            false
         }
-        match self.world.read_file(Path::new(path)) {
-            Ok(content) if content.len() < SMALLEST => {
-                let message = format!("File {path} is smaller than {SMALLEST} bytes");
-                self.record(Diagnostic::warning(message).at(place).hint("is it a patch?"));
-                false
-            }
-            Ok(content) => MAGIC.iter().any(|magic| content.starts_with(magic)),
-            Err(error) => error.kind() == ErrorKind::NotFound,
-        }
+        Ok(content) => MAGIC.iter().any(|magic| content.starts_with(magic)),
+        Err(error) => error.kind() == ErrorKind::NotFound,
     }
 }
 

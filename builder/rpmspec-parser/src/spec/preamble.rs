@@ -4,14 +4,13 @@ use super::dependencies::Dependencies;
 use super::evaluator::{Draft, Evaluator, Step};
 use super::qualifier::Qualifier;
 use super::reader::{Strip, is_space};
-use super::sections::{Part, part_of};
-use super::sources::tidy_path;
+use super::sections::Part;
 use super::tags::{FoundTag, Kind, Parentheses, Relation, find_tag, nearest_tag};
 use crate::Diagnostic;
 
 /// Characters of a name besides letters and digits, and those it may begin with.
 pub(super) const NAME_CHARACTERS: &str = "._+%{}-";
-const NAME_BEGINNINGS: &str = "_%{";
+pub(super) const NAME_BEGINNINGS: &str = "_%{";
 
 /// Characters of a version or release besides letters and digits.
 const VERSION_CHARACTERS: &str = "._+%{}~^";
@@ -66,19 +65,23 @@ impl Evaluator<'_, '_> {
         Ok(part)
     }
 
-    fn read_tags(&mut self, index: usize) -> Step<Part> {
+    /// Reads a package's tags to the next part.
+    pub(super) fn read_tags(&mut self, index: usize) -> Step<Part> {
         loop {
             if !self.read_line(Strip::BOTH)? {
                 return Ok(Part::None);
             }
-            if let Some(part) = part_of(&self.reader.line) {
+            if let Some(part) = self.part_at_hand() {
                 return Ok(part);
             }
             if self.reader.line.trim_start_matches(is_space).is_empty() {
                 continue;
             }
-            let line = self.reader.line.clone();
-            let Some(found) = find_tag(&line) else {
+            let mut line = self.reader.line.clone();
+            if self.macros.rpm().is_at_least(&[4, 20]) {
+                line.drain(..line.len() - line.trim_start_matches(is_space).len());
+            }
+            let Some(found) = find_tag(&line, self.macros.rpm()) else {
                 self.unknown_tag(&line)?;
                 continue;
             };
@@ -99,13 +102,13 @@ impl Evaluator<'_, '_> {
     fn unknown_tag(&mut self, line: &str) -> Step<()> {
         let place = self.reader.place_of(line.trim_start_matches(is_space));
         let mut diagnostic = Diagnostic::error(format!("Unknown tag: {line}")).at(&place);
-        if line.starts_with(is_space) && find_tag(line.trim_start_matches(is_space)).is_some() {
+        if line.starts_with(is_space) && find_tag(line.trim_start_matches(is_space), self.macros.rpm()).is_some() {
             diagnostic = diagnostic.hint("rpm allows no white space before a tag");
         } else if line.starts_with('\u{feff}') {
             diagnostic = diagnostic.hint("take the byte order mark out");
         } else if let Some(name) = line.strip_prefix('%') {
             diagnostic = diagnostic.hint(self.undefined_macro(name));
-        } else if let Some(name) = nearest_tag(line) {
+        } else if let Some(name) = nearest_tag(line, self.macros.rpm()) {
             diagnostic = diagnostic.hint(format!("did you mean `{name}`?"));
         }
         self.fail(diagnostic)
@@ -133,7 +136,14 @@ impl Evaluator<'_, '_> {
         }
         let single = matches!(
             tag.kind,
-            Kind::Name | Kind::Version | Kind::Release | Kind::Epoch | Kind::Word | Kind::DocDir | Kind::Icon
+            Kind::Name
+                | Kind::Version
+                | Kind::Release
+                | Kind::Epoch
+                | Kind::Word
+                | Kind::DocDir
+                | Kind::Icon
+                | Kind::BuildSystem
         );
         if single && field.contains(is_space) {
             return error(format!("Tag takes single token only: {line}"));
@@ -244,6 +254,16 @@ impl Evaluator<'_, '_> {
                 self.macros.undefine("_docdir");
                 self.define("_docdir", field);
             }
+            Kind::BuildSystem => {
+                if let Err(diagnostic) = self.check_build_system(field) {
+                    return Ok(Err(diagnostic));
+                }
+            }
+            Kind::BuildOption => {
+                if !self.add_build_option(found.qualifier, field) {
+                    return error(format!("No section of that name: {line}"));
+                }
+            }
             Kind::Bogus => return error("Internal error: Bogus tag 1123".to_owned()),
             Kind::BuildRoot | Kind::Automatic | Kind::RemovePathPostfixes => {}
         }
@@ -257,6 +277,7 @@ impl Evaluator<'_, '_> {
                 | Kind::Word
                 | Kind::Prefixes
                 | Kind::RemovePathPostfixes
+                | Kind::BuildSystem
         );
         if defines {
             self.define(tag.name, field);
@@ -269,15 +290,7 @@ impl Evaluator<'_, '_> {
 
     /// What rpm does behind the main package's tags.
     fn finish_main_preamble(&mut self) -> Step<()> {
-        // Whatever the spec makes of it, it is what it was before, with the package's tags in it.
-        let root = tidy_path(&self.expand(&self.install_root.clone()));
-        self.define("buildroot", &root);
-        let place = self.reader.place();
-        if root.is_empty() {
-            self.fail(Diagnostic::error("%{buildroot} couldn't be empty").at(&place))?;
-        } else if root == "/" {
-            self.fail(Diagnostic::error("%{buildroot} can not be \"/\"").at(&place))?;
-        }
+        self.set_build_folders()?;
         for name in ["vendor", "packager", "distribution", "disturl", "disttag", "bugurl"] {
             if !self.has_text(0, name) {
                 let value = self.expand(&format!("%{{{name}}}"));

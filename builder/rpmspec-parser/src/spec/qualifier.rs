@@ -30,6 +30,10 @@ pub enum Qualifier {
     Triggerun,
     /// Condition of a `%triggerpostun`.
     Triggerpostun,
+    /// Needed by `%preuntrans`.
+    Preuntrans,
+    /// Needed by `%postuntrans`.
+    Postuntrans,
     /// A feature of rpm itself.
     Rpmlib,
     /// Condition of a `%triggerprein`.
@@ -40,7 +44,7 @@ pub enum Qualifier {
 
 impl Qualifier {
     /// Every qualifier, in rpm's order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Posttrans,
         Self::Prereq,
         Self::Pretrans,
@@ -53,6 +57,8 @@ impl Qualifier {
         Self::Triggerin,
         Self::Triggerun,
         Self::Triggerpostun,
+        Self::Preuntrans,
+        Self::Postuntrans,
         Self::Rpmlib,
         Self::Triggerprein,
         Self::Meta,
@@ -74,6 +80,8 @@ impl Qualifier {
             Self::Triggerin => 16,
             Self::Triggerun => 17,
             Self::Triggerpostun => 18,
+            Self::Preuntrans => 20,
+            Self::Postuntrans => 21,
             Self::Rpmlib => 24,
             Self::Triggerprein => 25,
             Self::Meta => 29,
@@ -96,6 +104,8 @@ impl Qualifier {
             Self::Triggerin => "triggerin",
             Self::Triggerun => "triggerun",
             Self::Triggerpostun => "triggerpostun",
+            Self::Preuntrans => "preuntrans",
+            Self::Postuntrans => "postuntrans",
             Self::Rpmlib => "rpmlib",
             Self::Triggerprein => "triggerprein",
             Self::Meta => "meta",
@@ -105,7 +115,7 @@ impl Qualifier {
     /// Reads a word as `Requires(word):` may hold it.
     #[must_use]
     pub fn of_requires(word: &str) -> Option<Self> {
-        const ALLOWED: [Qualifier; 10] = [
+        const ALLOWED: [Qualifier; 12] = [
             Qualifier::Interp,
             Qualifier::Preun,
             Qualifier::Pre,
@@ -114,6 +124,8 @@ impl Qualifier {
             Qualifier::Verify,
             Qualifier::Pretrans,
             Qualifier::Posttrans,
+            Qualifier::Preuntrans,
+            Qualifier::Postuntrans,
             Qualifier::Prereq,
             Qualifier::Meta,
         ];

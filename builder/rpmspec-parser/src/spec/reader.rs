@@ -102,6 +102,11 @@ impl Reader {
         }
     }
 
+    /// Reads a text next, as a file of that name.
+    pub(super) fn open(&mut self, name: &str, text: &str) {
+        self.files.push(OpenFile { name: name.into(), text: text.into(), at: 0, line: 0 });
+    }
+
     /// The place of the line at hand: where the lines it was expanded from begin.
     pub(super) fn place(&self) -> Place {
         self.raw_place.clone()
@@ -344,8 +349,7 @@ impl Evaluator<'_, '_> {
         }
         match self.world.read_file(&path) {
             Ok(content) => {
-                let text: Arc<str> = super::encoding::decode(&content).into();
-                self.reader.files.push(OpenFile { name: Arc::from(name), text, at: 0, line: 0 });
+                self.reader.open(name, &super::encoding::decode(&content));
                 Ok(())
             }
             Err(error) => {

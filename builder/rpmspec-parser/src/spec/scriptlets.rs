@@ -19,6 +19,8 @@ pub(super) enum ScriptPart {
     Postun,
     Pretrans,
     Posttrans,
+    Preuntrans,
+    Postuntrans,
     Verify,
     TriggerPrein,
     TriggerIn,
@@ -49,6 +51,8 @@ impl ScriptPart {
             Self::Postun => Kept::Scriptlet("postun"),
             Self::Pretrans => Kept::Scriptlet("pretrans"),
             Self::Posttrans => Kept::Scriptlet("posttrans"),
+            Self::Preuntrans => Kept::Scriptlet("preuntrans"),
+            Self::Postuntrans => Kept::Scriptlet("postuntrans"),
             Self::Verify => Kept::Scriptlet("verifyscript"),
             Self::TriggerPrein | Self::TriggerIn | Self::TriggerUn | Self::TriggerPostun => {
                 Kept::Trigger(Relation::Triggers)
@@ -71,6 +75,8 @@ impl ScriptPart {
             Self::Postun => Qualifier::Postun,
             Self::Pretrans => Qualifier::Pretrans,
             Self::Posttrans => Qualifier::Posttrans,
+            Self::Preuntrans => Qualifier::Preuntrans,
+            Self::Postuntrans => Qualifier::Postuntrans,
             Self::Verify => Qualifier::Verify,
             Self::TriggerPrein => Qualifier::Triggerprein,
             Self::TriggerIn | Self::FileTriggerIn | Self::TransactionFileTriggerIn => Qualifier::Triggerin,

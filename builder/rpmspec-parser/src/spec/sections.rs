@@ -1,10 +1,12 @@
 //! The parts a spec is made of: which line begins which, whose package they are for, and the simple ones.
 
 use super::arguments::{ArgumentError, Arguments, split_words};
+use super::build_scripts::BuildSection;
 use super::evaluator::{Evaluator, Step};
 use super::reader::Strip;
 use super::scriptlets::ScriptPart;
 use crate::Diagnostic;
+use crate::macros::RpmVersion;
 
 /// The parts of a spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +19,7 @@ pub(super) enum Part {
     Empty,
     PatchList,
     SourceList,
-    Prep,
-    GenerateBuildRequires,
-    Conf,
-    Build,
-    Install,
-    Check,
-    Clean,
+    Build(BuildSection),
     Description,
     Files,
     Changelog,
@@ -33,13 +29,13 @@ pub(super) enum Part {
 
 const PARTS: &[(&str, Part)] = &[
     ("%package", Part::Preamble),
-    ("%prep", Part::Prep),
-    ("%generate_buildrequires", Part::GenerateBuildRequires),
-    ("%conf", Part::Conf),
-    ("%build", Part::Build),
-    ("%install", Part::Install),
-    ("%check", Part::Check),
-    ("%clean", Part::Clean),
+    ("%prep", Part::Build(BuildSection::Prep)),
+    ("%generate_buildrequires", Part::Build(BuildSection::GenerateBuildRequires)),
+    ("%conf", Part::Build(BuildSection::Conf)),
+    ("%build", Part::Build(BuildSection::Build)),
+    ("%install", Part::Build(BuildSection::Install)),
+    ("%check", Part::Build(BuildSection::Check)),
+    ("%clean", Part::Build(BuildSection::Clean)),
     ("%description", Part::Description),
     ("%files", Part::Files),
     ("%changelog", Part::Changelog),
@@ -53,6 +49,8 @@ const PARTS: &[(&str, Part)] = &[
     ("%postun", Part::Script(ScriptPart::Postun)),
     ("%pretrans", Part::Script(ScriptPart::Pretrans)),
     ("%posttrans", Part::Script(ScriptPart::Posttrans)),
+    ("%preuntrans", Part::Script(ScriptPart::Preuntrans)),
+    ("%postuntrans", Part::Script(ScriptPart::Postuntrans)),
     ("%verifyscript", Part::Script(ScriptPart::Verify)),
     ("%triggerpostun", Part::Script(ScriptPart::TriggerPostun)),
     ("%triggerprein", Part::Script(ScriptPart::TriggerPrein)),
@@ -70,12 +68,15 @@ const PARTS: &[(&str, Part)] = &[
 ];
 
 /// The part a line begins, if any. Letters' case does not matter, as in rpm.
-pub(super) fn part_of(line: &str) -> Option<Part> {
+fn part_of(line: &str, rpm: &RpmVersion) -> Option<Part> {
     if !line.starts_with('%') {
         return None;
     }
     let word = &line[..line.find(|letter: char| letter.is_ascii_whitespace()).unwrap_or(line.len())];
-    PARTS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, part)| *part)
+    let (_, part) = PARTS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name))?;
+    // rpm runs scripts after the removal of packages since 4.19.
+    let newer = matches!(part, Part::Script(ScriptPart::Preuntrans | ScriptPart::Postuntrans));
+    (!newer || rpm.is_at_least(&[4, 19])).then_some(*part)
 }
 
 impl Part {
@@ -86,13 +87,18 @@ impl Part {
 }
 
 impl Evaluator<'_, '_> {
+    /// The part the line at hand begins, if any.
+    pub(super) fn part_at_hand(&self) -> Option<Part> {
+        part_of(&self.reader.line, self.macros.rpm())
+    }
+
     /// Reads lines to the next part and hands each to `take`.
     pub(super) fn read_lines(&mut self, strip: Strip, mut take: impl FnMut(&mut Self)) -> Step<Part> {
         loop {
             if !self.read_line(strip)? {
                 return Ok(Part::None);
             }
-            if let Some(part) = part_of(&self.reader.line) {
+            if let Some(part) = self.part_at_hand() {
                 return Ok(part);
             }
             take(self);
@@ -152,27 +158,6 @@ impl Evaluator<'_, '_> {
     pub(super) fn read_policies(&mut self) -> Step<Part> {
         self.section_package("n:")?;
         self.read_lines(Strip::BOTH, |_| {})
-    }
-
-    /// `%build`, `%install` and the like.
-    pub(super) fn read_build_script(&mut self, part: Part) -> Step<Part> {
-        let place = self.reader.place();
-        let (text, next) = self.read_text(Strip::NOTHING)?;
-        let sections = &mut self.source.sections;
-        let slot = match part {
-            Part::GenerateBuildRequires => &mut sections.generate_buildrequires,
-            Part::Conf => &mut sections.conf,
-            Part::Build => &mut sections.build,
-            Part::Install => &mut sections.install,
-            Part::Check => &mut sections.check,
-            _ => &mut sections.clean,
-        };
-        if slot.is_some() {
-            self.fail(Diagnostic::error(format!("second {}", part.word())).at(&place))?;
-        } else {
-            *slot = Some(text);
-        }
-        Ok(next)
     }
 
     /// `%description`
@@ -282,11 +267,18 @@ mod tests {
 
     #[test]
     fn parts_begin_at_the_beginning_of_a_line() {
-        assert_eq!(part_of("%build"), Some(Part::Build));
-        assert_eq!(part_of("%BUILD\n"), Some(Part::Build));
+        let part_of = |line: &str| part_of(line, &RpmVersion::default());
+        assert_eq!(part_of("%build"), Some(Part::Build(BuildSection::Build)));
+        assert_eq!(part_of("%BUILD\n"), Some(Part::Build(BuildSection::Build)));
         assert_eq!(part_of("%post -p /bin/sh"), Some(Part::Script(ScriptPart::Post)));
-        for text in [" %build", "%builds", "%build(x)", "build"] {
+        for text in [" %build", "%builds", "%build(x)", "build", "%preuntrans"] {
             assert_eq!(part_of(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn newer_versions_know_more_parts() {
+        let newer = RpmVersion::parse("4.19.0").expect("it is a version");
+        assert_eq!(part_of("%preuntrans", &newer), Some(Part::Script(ScriptPart::Preuntrans)));
     }
 }

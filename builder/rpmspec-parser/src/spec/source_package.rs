@@ -146,7 +146,8 @@ pub struct BinaryPackage {
     pub order_with_requires: Vec<Located<Dependency>>,
     /// `Prefixes`.
     pub prefixes: Vec<String>,
-    /// The scriptlets by rpm's names: `prein`, `postin`, `preun`, `postun`, `pretrans`, `posttrans`, `verifyscript`.
+    /// The scriptlets by rpm's names: `prein`, `postin`, `preun`, `postun`, `pretrans`, `posttrans`,
+    /// `preuntrans`, `postuntrans`, `verifyscript`.
     pub scriptlets: std::collections::BTreeMap<String, Scriptlet>,
     /// `%trigger…`
     pub triggers: Triggers,

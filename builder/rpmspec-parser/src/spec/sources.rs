@@ -1,6 +1,6 @@
 //! `Source` and `Patch`: their numbers and the macros and Lua tables they fill.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::evaluator::{Evaluator, Step};
 use super::source_package::SourceFile;
@@ -12,7 +12,17 @@ use crate::{Diagnostic, Place};
 pub(super) struct Numbering {
     /// What a tag without a number gets.
     next: u32,
-    taken: BTreeSet<u32>,
+    taken: Registered,
+}
+
+/// Sources or patches: where each lies, by number.
+pub(super) type Registered = BTreeMap<u32, String>;
+
+impl Numbering {
+    /// What has a number by now.
+    pub(super) fn registered(&self) -> Registered {
+        self.taken.clone()
+    }
 }
 
 /// The Lua tables of paths and of numbers.
@@ -52,7 +62,7 @@ impl Evaluator<'_, '_> {
         let numbers = if is_patch { &mut self.patch_numbers } else { &mut self.source_numbers };
         let number = number.unwrap_or(numbers.next);
         numbers.next = number.saturating_add(1);
-        if !numbers.taken.insert(number) {
+        if numbers.taken.contains_key(&number) {
             let what = if is_patch { "patch" } else { "source" };
             return Err(Box::new(
                 Diagnostic::error(format!("{what} {number} defined multiple times"))
@@ -62,6 +72,8 @@ impl Evaluator<'_, '_> {
         }
         let file = SourceFile { number, url: field.to_owned(), place: Some(place.clone()), excluded: false };
         let path = self.source_path(file.file_name());
+        let numbers = if is_patch { &mut self.patch_numbers } else { &mut self.source_numbers };
+        numbers.taken.insert(number, path.clone());
         let name = if is_patch { "PATCH" } else { "SOURCE" };
         self.define(&format!("{name}{number}"), &path);
         self.define(&format!("{name}URL{number}"), field);
@@ -76,7 +88,7 @@ impl Evaluator<'_, '_> {
     }
 
     /// Where a source lies.
-    pub(super) fn source_path(&mut self, name: &str) -> String {
+    fn source_path(&mut self, name: &str) -> String {
         let path = self.expand(&format!("%{{_sourcedir}}/{name}"));
         tidy_path(&path)
     }

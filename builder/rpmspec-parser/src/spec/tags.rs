@@ -1,5 +1,7 @@
 //! The tags of a preamble: their names, how they are spelled, what else an unknown one could have meant.
 
+use crate::macros::RpmVersion;
+
 /// What a tag's parentheses may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parentheses {
@@ -57,6 +59,8 @@ pub(super) enum Kind {
     Automatic,
     DocDir,
     RemovePathPostfixes,
+    BuildSystem,
+    BuildOption,
     /// rpm knows its name and always refuses it.
     Bogus,
 }
@@ -71,10 +75,12 @@ pub(super) struct Tag {
     pub kind: Kind,
     pub parentheses: Parentheses,
     pub deprecated: bool,
+    /// The version of rpm that brought it.
+    since: &'static [u32],
 }
 
 const fn tag(name: &'static str, shown: &'static str, kind: Kind) -> Tag {
-    Tag { name, shown, kind, parentheses: Parentheses::None, deprecated: false }
+    Tag { name, shown, kind, parentheses: Parentheses::None, deprecated: false, since: &[] }
 }
 
 const fn qualified(name: &'static str, shown: &'static str, relation: Relation) -> Tag {
@@ -87,6 +93,10 @@ const fn translated(name: &'static str, shown: &'static str) -> Tag {
 
 const fn deprecated(tag: Tag) -> Tag {
     Tag { deprecated: true, ..tag }
+}
+
+const fn since_4_20(tag: Tag) -> Tag {
+    Tag { since: &[4, 20], ..tag }
 }
 
 /// The tags in rpm's order: the first whose name a line begins with is meant.
@@ -117,9 +127,13 @@ pub(super) const TAGS: &[Tag] = &[
     tag("icon", "Icon", Kind::Icon),
     tag("provides", "Providename", Kind::Dependency(Relation::Provides)),
     qualified("requires", "Requirename", Relation::Requires),
+    since_4_20(qualified("recommends", "Recommendname", Relation::Recommends)),
     tag("recommends", "Recommendname", Kind::Dependency(Relation::Recommends)),
+    since_4_20(qualified("suggests", "Suggestname", Relation::Suggests)),
     tag("suggests", "Suggestname", Kind::Dependency(Relation::Suggests)),
+    since_4_20(qualified("supplements", "Supplementname", Relation::Supplements)),
     tag("supplements", "Supplementname", Kind::Dependency(Relation::Supplements)),
+    since_4_20(qualified("enhances", "Enhancename", Relation::Enhances)),
     tag("enhances", "Enhancename", Kind::Dependency(Relation::Enhances)),
     deprecated(qualified("prereq", "Requirename", Relation::Prereq)),
     tag("conflicts", "Conflictname", Kind::Dependency(Relation::Conflicts)),
@@ -130,6 +144,8 @@ pub(super) const TAGS: &[Tag] = &[
     tag("buildarchitectures", "Buildarchs", Kind::BuildArch),
     tag("buildarch", "Buildarchs", Kind::BuildArch),
     tag("buildconflicts", "Buildconflicts", Kind::Dependency(Relation::BuildConflicts)),
+    since_4_20(Tag { parentheses: Parentheses::Qualifiers, ..tag("buildoption", "Buildoption", Kind::BuildOption) }),
+    since_4_20(tag("buildsystem", "Buildsystem", Kind::BuildSystem)),
     deprecated(tag("buildprereq", "Buildprereq", Kind::Dependency(Relation::BuildRequires))),
     tag("buildrequires", "Buildrequires", Kind::Dependency(Relation::BuildRequires)),
     tag("autoreqprov", "Autoreqprov", Kind::Automatic),
@@ -144,6 +160,12 @@ pub(super) const TAGS: &[Tag] = &[
     tag("modularitylabel", "Modularitylabel", Kind::Word),
 ];
 
+impl Tag {
+    fn is_known(&self, rpm: &RpmVersion) -> bool {
+        rpm.is_at_least(self.since)
+    }
+}
+
 /// A tag as a line begins with it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FoundTag<'line> {
@@ -154,11 +176,12 @@ pub(super) struct FoundTag<'line> {
     pub number: &'line str,
 }
 
-/// Finds the tag a line begins with; rpm allows no white space before it.
-pub(super) fn find_tag(line: &str) -> Option<FoundTag<'_>> {
+/// Finds the tag a line begins with, of those a version of rpm knows.
+pub(super) fn find_tag<'line>(line: &'line str, rpm: &RpmVersion) -> Option<FoundTag<'line>> {
     let first = line.as_bytes().first()?.to_ascii_lowercase();
     let begins = |name: &str| line.get(..name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(name));
-    let tag = TAGS.iter().find(|tag| tag.name.as_bytes().first() == Some(&first) && begins(tag.name))?;
+    let meant = |tag: &&Tag| tag.name.as_bytes().first() == Some(&first) && begins(tag.name) && tag.is_known(rpm);
+    let tag = TAGS.iter().find(meant)?;
     let behind = &line[tag.name.len()..];
     let rest = behind.trim_ascii_start();
     let plain = FoundTag { tag, qualifier: "", number: "" };
@@ -179,11 +202,12 @@ pub(super) fn find_tag(line: &str) -> Option<FoundTag<'_>> {
 }
 
 /// The tag that is spelled most like the beginning of a line, if any is near enough to be meant.
-pub(super) fn nearest_tag(line: &str) -> Option<String> {
+pub(super) fn nearest_tag(line: &str, rpm: &RpmVersion) -> Option<String> {
     let word = line.trim_ascii_start();
     let length = word.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(word.len());
     let word = word[..length.min(40)].to_ascii_lowercase();
     TAGS.iter()
+        .filter(|tag| tag.is_known(rpm))
         .map(|tag| (strsim::damerau_levenshtein(&word, tag.name), tag.name))
         .filter(|(distance, name)| *distance <= 1 + name.len() / 5)
         .min()
@@ -203,7 +227,9 @@ const SPELLED: &[&str] = &[
     "BuildRoot",
     "BuildArch",
     "BuildConflicts",
+    "BuildOption",
     "BuildRequires",
+    "BuildSystem",
     "AutoReqProv",
     "AutoReq",
     "AutoProv",
@@ -230,6 +256,7 @@ mod tests {
 
     #[test]
     fn tags_are_found_as_rpm_finds_them() {
+        let find_tag = |line| find_tag(line, &RpmVersion::default());
         for (line, name, qualifier) in [
             ("Name: a", "name", ""),
             ("NAME : a", "name", ""),
@@ -242,14 +269,27 @@ mod tests {
             let found = find_tag(line).unwrap_or_else(|| panic!("{line} is a tag"));
             assert_eq!((found.tag.name, found.qualifier), (name, qualifier), "{line}");
         }
-        for line in ["Foo: a", " Name: a", "Requires(post, pre): b", "BuildRequires(x): b", "Name", "Nam"] {
+        for line in
+            ["Foo: a", " Name: a", "Requires(post, pre): b", "BuildRequires(x): b", "Name", "Nam", "BuildSystem: a"]
+        {
             assert!(find_tag(line).is_none(), "{line}");
         }
         assert_eq!(find_tag("Source12 : x").map(|found| found.number), Some("12 "));
     }
 
     #[test]
+    fn newer_versions_know_more_tags() {
+        let newer = RpmVersion::parse("4.20.0").expect("it is a version");
+        let find = |line| find_tag(line, &newer).map(|found| (found.tag.name, found.qualifier));
+        assert_eq!(find("BuildSystem: a"), Some(("buildsystem", "")));
+        assert_eq!(find("BuildOption(conf): a"), Some(("buildoption", "conf")));
+        assert_eq!(find("Recommends(meta): a"), Some(("recommends", "meta")));
+        assert_eq!(find("Recommends: a"), Some(("recommends", "")));
+    }
+
+    #[test]
     fn near_misses_are_recognised() {
+        let nearest_tag = |line| nearest_tag(line, &RpmVersion::default());
         assert_eq!(nearest_tag("BuildRequire: a").as_deref(), Some("BuildRequires"));
         assert_eq!(nearest_tag("Licence: MIT").as_deref(), Some("License"));
         assert_eq!(nearest_tag("xyzzy: a"), None);

@@ -12,13 +12,16 @@ use crate::macros::scan::{join_quoted, split_arguments};
 use crate::macros::text::shell_quote;
 use crate::macros::version::Version;
 
+/// Since when a macro that Lua calls with a list of arguments may fail.
+const CHECKED_CALLS: &[u32] = &[4, 18, 2];
+
 impl Engine<'_> {
     /// Answers a call from Lua: true and results, or false and what is wrong.
     pub(super) fn answer(&self, lua: &Lua, function: &str, values: &MultiValue) -> mlua::Result<MultiValue> {
         let arguments = Arguments { function, values };
         let answer = match function {
             "access" | "getenv" | "putenv" | "setenv" | "unsetenv" | "read" | "shell" | "system" | "execute"
-            | "echo" | "time" | "date" | "uname" => self.answer_of_world(lua, &arguments),
+            | "spawn" | "glob" | "echo" | "time" | "date" | "uname" => self.answer_of_world(lua, &arguments),
             "b64encode" | "b64decode" | "splitargs" | "unsplitargs" | "vercmp" | "compare" | "parse_version"
             | "pattern" => self.answer_of_text(lua, &arguments),
             _ => self.answer_of_macros(lua, &arguments),
@@ -107,9 +110,14 @@ impl Engine<'_> {
                 let mut words = vec![name.clone()];
                 for index in 1..=table.raw_len() {
                     let value = table.raw_get::<mlua::Value>(index)?;
-                    // A list of arguments ends where C would see its end.
-                    let Ok(text) = value.to_string() else { break };
-                    words.push(text);
+                    match value.to_string() {
+                        Ok(text) => words.push(text),
+                        Err(_) if self.rpm.is_at_least(CHECKED_CALLS) => {
+                            return Err(format!("bad argument #{index} to '{name}' (cannot convert to string)").into());
+                        }
+                        // A list of arguments ends where C would see its end.
+                        Err(_) => break,
+                    }
                 }
                 let definition = self.table.borrow().get(&name).cloned();
                 let Some(definition) = definition else { return Ok(Vec::new()) };
@@ -119,7 +127,8 @@ impl Engine<'_> {
                     self.leave(&mut frame);
                 }
                 if frame.failed {
-                    return Ok(Vec::new());
+                    let checked = self.rpm.is_at_least(CHECKED_CALLS);
+                    return if checked { Err("error expanding macro".into()) } else { Ok(Vec::new()) };
                 }
                 Ok(vec![Value::String(lua.create_string(frame.out)?)])
             }
@@ -262,15 +271,41 @@ impl Engine<'_> {
                 if words.is_empty() {
                     arguments.text(0)?;
                 }
-                match self.status_of(&words.join(" "))? {
-                    0 => vec![Value::Number(0.0)],
-                    status => {
-                        // rpm takes the status as wait(2) has it for the number of an error.
-                        let status = status << 8;
-                        let words = lua.create_string(format!("Unknown error {status}"))?;
-                        vec![Value::Nil, Value::String(words), Value::Number(status as f64)]
+                self.ran(lua, &words.join(" "))?
+            }
+            "spawn" => {
+                let Some(Value::Table(command)) = arguments.get(0) else {
+                    return Err("bad argument #1 to 'spawn' (table expected)".into());
+                };
+                let mut words = Vec::new();
+                for word in command.sequence_values::<String>() {
+                    words.push(shell_quote(&word?));
+                }
+                if words.is_empty() {
+                    return Err("command not supplied".into());
+                }
+                if let Some(Value::Table(streams)) = arguments.get(1) {
+                    for pair in streams.pairs::<String, String>() {
+                        let (stream, path) = pair?;
+                        let sign = match stream.as_str() {
+                            "stdin" => "<",
+                            "stdout" => ">>",
+                            "stderr" => "2>>",
+                            other => return Err(format!("invalid spawn directive: {other}").into()),
+                        };
+                        words.push(format!("{sign}{}", shell_quote(&path)));
                     }
                 }
+                self.ran(lua, &words.join(" "))?
+            }
+            "glob" => {
+                let pattern = arguments.text(0)?;
+                let mut paths: Vec<String> =
+                    self.world.glob(&pattern).iter().map(|path| path.to_string_lossy().into_owned()).collect();
+                if paths.is_empty() {
+                    paths.push(pattern);
+                }
+                vec![Value::Table(lua.create_sequence_from(paths)?)]
             }
             "echo" => {
                 self.world.echo(&arguments.text(0)?);
@@ -336,6 +371,21 @@ impl Engine<'_> {
         }
         self.environment.borrow_mut().insert(name.to_owned(), value);
         Ok(())
+    }
+
+    /// Runs a command and says how it ended, as rpm does.
+    fn ran(&self, lua: &Lua, command: &str) -> Answer {
+        let status = self.status_of(command)?;
+        if status == 0 {
+            return Ok(vec![Value::Number(0.0)]);
+        }
+        let (words, status) = if self.rpm.is_at_least(&[4, 18, 2]) {
+            ("exit code".to_owned(), status)
+        } else {
+            // rpm takes the status as wait(2) has it for the number of an error.
+            (format!("Unknown error {}", status << 8), status << 8)
+        };
+        Ok(vec![Value::Nil, Value::String(lua.create_string(words)?), Value::Number(status as f64)])
     }
 
     /// Runs a command whose output goes where rpm's own errors go, and returns its exit status.

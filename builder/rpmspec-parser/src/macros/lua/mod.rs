@@ -23,7 +23,7 @@ use super::options::{Found, read_options};
 use crate::diagnostic::Severity;
 use known::Outcome;
 pub(super) use pool::Pool;
-use pool::State;
+use pool::{MadeFor, State};
 
 /// What rpm gives every script: its options and its arguments.
 const PARAMETERS: &str = "local opt, arg = ...;";
@@ -101,7 +101,8 @@ impl LuaState {
         let state = match self.state.get() {
             Some(state) => state,
             None => {
-                let state = self.pool.take((engine.config_directory(), engine.world.lua_version().to_owned()))?;
+                let (folder, lua) = (engine.config_directory(), engine.world.lua_version().to_owned());
+                let state = self.pool.take(MadeFor { folder, lua, rpm: engine.rpm.number() })?;
                 self.state.get_or_init(|| state)
             }
         };
@@ -137,6 +138,18 @@ impl Engine<'_> {
             options = found.options;
             arguments = words.split_off(found.first.min(words.len()));
         }
+        self.run_script(frame, name, script, options, arguments);
+    }
+
+    /// Runs a script under a name, with options and arguments, and appends what it prints and returns.
+    pub(super) fn run_script(
+        &self,
+        frame: &mut Frame,
+        name: &str,
+        script: &str,
+        options: Vec<Found>,
+        arguments: Vec<String>,
+    ) {
         let outer = (self.lua_depth.replace(frame.depth), self.lua_level.replace(frame.level));
         let outcome = self.without_lua(name, script, &options, &arguments);
         let outcome = outcome.unwrap_or_else(|| self.within_lua(name, script, options, arguments));

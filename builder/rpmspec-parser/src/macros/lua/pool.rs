@@ -56,25 +56,36 @@ impl LuaBudget {
     }
 }
 
+/// What a state is made for.
+#[derive(PartialEq, Eq)]
+pub(super) struct MadeFor {
+    /// rpm's folder.
+    pub(super) folder: String,
+    /// The version of Lua scripts are told.
+    pub(super) lua: String,
+    /// rpm's version as a number: 42001 is 4.20.1.
+    pub(super) rpm: u32,
+}
+
 /// A state, and the table through which it and the engine call each other.
 pub(super) struct State {
     pub(super) lua: Lua,
     pub(super) bridge: Table,
     pub(super) budget: Arc<LuaBudget>,
-    /// rpm's folder and the version scripts are told.
-    made_for: (String, String),
+    made_for: MadeFor,
     chunks: RefCell<HashMap<String, Function>>,
 }
 
 impl State {
-    fn new(made_for: (String, String)) -> mlua::Result<Self> {
+    fn new(made_for: MadeFor) -> mlua::Result<Self> {
         let libraries = StdLib::COROUTINE | StdLib::MATH | StdLib::STRING | StdLib::TABLE | StdLib::UTF8;
         let lua = Lua::new_with(libraries, LuaOptions::default())?;
         lua.set_memory_limit(limits::LUA_MEMORY)?;
         let budget = Arc::<LuaBudget>::default();
         let bridge = lua.create_table()?;
-        bridge.set("config_directory", made_for.0.as_str())?;
-        lua.globals().set("_VERSION", made_for.1.as_str())?;
+        bridge.set("config_directory", made_for.folder.as_str())?;
+        bridge.set("rpm", made_for.rpm)?;
+        lua.globals().set("_VERSION", made_for.lua.as_str())?;
         let counted = Arc::clone(&budget);
         bridge.set("exhausted", lua.create_function(move |_, ()| Ok(counted.is_exhausted()))?)?;
         let counted = Arc::clone(&budget);
@@ -136,8 +147,8 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Takes a state, or makes one, for rpm's folder and the version scripts are told.
-    pub(super) fn take(&self, made_for: (String, String)) -> mlua::Result<State> {
+    /// Takes a state, or makes one.
+    pub(super) fn take(&self, made_for: MadeFor) -> mlua::Result<State> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle.filter(|state| state.made_for == made_for) {
             Some(state) => Ok(state),

@@ -135,6 +135,13 @@ rpm = exports({
     "unsplitargs", "vercmp",
 })
 
+if bridge.rpm >= 41900 then
+    rpm.glob = export("glob")
+end
+if bridge.rpm >= 42000 then
+    rpm.spawn = export("spawn")
+end
+
 function rpm.interactive()
     return finish(false, "not a tty")
 end
