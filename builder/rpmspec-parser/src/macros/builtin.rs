@@ -53,6 +53,10 @@ enum Action {
     Exists,
     Expand,
     Expression,
+    /// The line of the spec that is read.
+    FileLine,
+    /// The spec's file that is read.
+    FileName,
     GetEnvironment,
     Global,
     Load,
@@ -146,12 +150,21 @@ static BUILTINS: [Builtin; 38] = [
     takes_one("warn", Action::Warn),
 ];
 
+/// What is built in only while a spec is read.
+static SPEC: [Builtin; 2] =
+    [takes_none("__file_name", Action::FileName), takes_none("__file_lineno", Action::FileLine)];
+
 /// What is built in only while `%prep` is read.
 static PREP: [Builtin; 2] = [takes_any("setup", Action::Prep), takes_any("patch", Action::Prep)];
 
 /// Returns the definitions of the built-in macros a version of rpm has.
 pub(super) fn definitions(rpm: &RpmVersion) -> impl Iterator<Item = Definition> {
     BUILTINS.iter().filter(|builtin| rpm.is_at_least(builtin.since)).map(definition)
+}
+
+/// Returns the definitions of `%__file_name` and `%__file_lineno`.
+pub(super) fn spec_definitions() -> impl Iterator<Item = Definition> {
+    SPEC.iter().map(definition)
 }
 
 /// Returns the definitions of `%setup` and `%patch`.
@@ -219,6 +232,11 @@ impl Engine<'_> {
                 Some(value) => self.append(frame, &value.to_string()),
                 None => frame.failed = true,
             },
+            Action::FileLine => self.append(frame, &self.reading.borrow().1.to_string()),
+            Action::FileName => {
+                let name = std::sync::Arc::clone(&self.reading.borrow().0);
+                self.append(frame, &name);
+            }
             Action::GetEnvironment => {
                 let value = self.variable(argument).unwrap_or_default();
                 self.append(frame, &value);

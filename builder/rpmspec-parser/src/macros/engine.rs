@@ -69,6 +69,8 @@ pub(super) struct Engine<'world> {
     pub(super) place: RefCell<Option<Place>>,
     /// Whether it is a macro file's.
     pub(super) loading: Cell<bool>,
+    /// The spec's file that is read, and the last line of it that was.
+    pub(super) reading: RefCell<(Arc<str>, u32)>,
     /// How far into that text expansion is: where the outermost macro stands.
     pub(super) offset: Cell<usize>,
     /// The macros being expanded, outermost first.

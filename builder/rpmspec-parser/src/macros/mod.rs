@@ -92,6 +92,7 @@ impl<'world> Macros<'world> {
             log: RefCell::default(),
             place: RefCell::default(),
             loading: Cell::new(false),
+            reading: RefCell::new(("".into(), 0)),
             offset: Cell::new(0),
             chain: RefCell::default(),
             lua_depth: Cell::new(0),
@@ -203,6 +204,24 @@ impl<'world> Macros<'world> {
             *self.engine.place.borrow_mut() = place.cloned();
             self.engine.say(Severity::Error, format!("macro %{name} is too large to be defined"), None);
         }
+    }
+
+    /// Starts to tell where a spec is read, as `%{__file_name}` and `%{__file_lineno}` say it.
+    pub(crate) fn begin_reading(&mut self) {
+        for definition in builtin::spec_definitions() {
+            if self.body(&definition.name).is_none() {
+                self.engine.push_definition(definition);
+            }
+        }
+    }
+
+    /// Says which file of a spec is read, and which is its last line that was.
+    pub(crate) fn set_reading(&mut self, file: &Arc<str>, line: u32) {
+        let reading = self.engine.reading.get_mut();
+        if !Arc::ptr_eq(&reading.0, file) {
+            reading.0 = Arc::clone(file);
+        }
+        reading.1 = line;
     }
 
     /// Takes the newest definition of a name away; an older one shows again.

@@ -82,7 +82,8 @@ impl Evaluator<'_, '_> {
         let end = if self.macros.rpm().is_at_least(&[4, 20]) { self.end_to_add_to(&line, &place)? } else { None };
         let second = end.is_none() && section.slot(&mut self.source.sections).is_some();
         if second {
-            self.fail(Diagnostic::error(format!("second %{}", section.name())).at(&place))?;
+            let percent = if self.macros.rpm().is_at_least(&[4, 20]) { "" } else { "%" };
+            self.fail(Diagnostic::error(format!("second {percent}{}", section.name())).at(&place))?;
         }
         let mut text = String::new();
         let is_prep = section == BuildSection::Prep && end.is_none();
@@ -113,8 +114,9 @@ impl Evaluator<'_, '_> {
         let arguments = match split_words(line).and_then(|words| Arguments::parse(&words, "ap")) {
             Ok(arguments) => arguments,
             Err(fault) => {
-                let message = format!("Bad option {}: {shown}", fault.option());
-                self.fail(Diagnostic::error(message).at(place).hint(fault.words()))?;
+                let word = shown.split_ascii_whitespace().next().unwrap_or_default();
+                let message = format!("Bad {word} option {}: {}", fault.option(), fault.words());
+                self.fail(Diagnostic::error(message).at(place))?;
                 return Ok(None);
             }
         };
@@ -168,11 +170,18 @@ impl Evaluator<'_, '_> {
             if section.slot(&mut self.source.sections).is_some() {
                 continue;
             }
-            let macros = [macro_of(&name, section), macro_of("default", section)];
-            let Some(named) = macros.into_iter().find(|named| self.macros.is_parametric(named)) else { continue };
             let options = self.scripts.options.get(&section);
             let options = options.map(|all| format!("-- {}", all.join(" "))).unwrap_or_default();
-            text.push_str(&format!("%{}\n%{named} {options}\n", section.name()));
+            for system in [name.as_str(), "default"] {
+                let named = macro_of(system, section);
+                if self.macros.is_parametric(&named) {
+                    text.push_str(&format!("%{}\n%{named} {options}\n", section.name()));
+                    // Before 6.0, rpm also takes the default of what a build system writes itself, and refuses both.
+                    if self.macros.rpm().is_at_least(&[6]) {
+                        break;
+                    }
+                }
+            }
         }
         self.reader.open(&format!("<buildsystem {name}>"), &text);
         let part = self.read_tags(0)?;

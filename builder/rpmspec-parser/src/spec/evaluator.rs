@@ -182,6 +182,7 @@ impl Evaluator<'_, '_> {
             let folder = folder.display().to_string();
             self.define("_sourcedir", &folder);
         }
+        self.macros.begin_reading();
         self.begin(text);
         if self.read_parts()? == Part::BuildArchitectures {
             let archs = self.source.build_archs.clone();

@@ -233,6 +233,9 @@ impl Evaluator<'_, '_> {
                 break;
             }
         }
+        if let Some(file) = self.reader.files.last() {
+            self.macros.set_reading(&file.name, file.line);
+        }
         if let Some(at) = memchr(0, self.reader.raw.as_bytes()) {
             let place = self.reader.place();
             self.record(Diagnostic::warning("a NUL byte ends the line for rpm").at(&place));

@@ -206,8 +206,14 @@ impl Evaluator<'_, '_> {
                 }
                 let files = !matches!(relation, Relation::Triggers);
                 if files && !conditions.starts_with('/') {
+                    let place = self.reader.place_of(conditions);
+                    // Since 4.18.2 rpm gives up.
+                    if self.macros.rpm().is_at_least(&[4, 18, 2]) {
+                        let message = format!("file trigger conditions must begin with '/': {conditions}");
+                        return self.fail(Diagnostic::error(message).at(&place));
+                    }
                     let message = format!("file trigger condition must begin with '/': {conditions}");
-                    self.record(Diagnostic::error(message).at(&self.reader.place_of(conditions)));
+                    self.record(Diagnostic::error(message).at(&place));
                     return Ok(());
                 }
                 let triggers = match relation {

@@ -108,7 +108,13 @@ impl Evaluator<'_, '_> {
         ] {
             // Where a wrong value was refused, that is enough to say.
             if !self.has_text(index, name) {
-                let message = format!("{field} field must be present in package: {shown}");
+                // Since 4.20 rpm looks for some of them at once, for the others at the end.
+                let newer = index == 0 && self.macros.rpm().is_at_least(&[4, 20]);
+                let early = newer && matches!(name, "name" | "version" | "release");
+                let when = if early { " before build" } else { "" };
+                let main = self.drafts.first().map_or("", |draft| draft.package.name.as_str());
+                let shown = if newer && !main.is_empty() { main } else { shown };
+                let message = format!("{field} field must be present{when} in package: {shown}");
                 self.fail(Diagnostic::error(message).at(&place).hint(format!("add `{field}:`")))?;
             }
         }

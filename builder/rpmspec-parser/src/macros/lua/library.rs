@@ -110,13 +110,13 @@ impl Engine<'_> {
                 let mut words = vec![name.clone()];
                 for index in 1..=table.raw_len() {
                     let value = table.raw_get::<mlua::Value>(index)?;
-                    match value.to_string() {
-                        Ok(text) => words.push(text),
-                        Err(_) if self.rpm.is_at_least(CHECKED_CALLS) => {
+                    match value {
+                        Value::String(_) | Value::Integer(_) | Value::Number(_) => words.push(value.to_string()?),
+                        _ if self.rpm.is_at_least(CHECKED_CALLS) => {
                             return Err(format!("bad argument #{index} to '{name}' (cannot convert to string)").into());
                         }
                         // A list of arguments ends where C would see its end.
-                        Err(_) => break,
+                        _ => break,
                     }
                 }
                 let definition = self.table.borrow().get(&name).cloned();
@@ -215,9 +215,8 @@ impl Engine<'_> {
                 if !path.is_empty() && self.world.exists(Path::new(&path)) {
                     vec![Value::Number(0.0)]
                 } else {
-                    // rpm takes the result of access(2), -1, for the number of an error.
-                    let words = format!("{path}: Unknown error -1");
-                    vec![Value::Nil, Value::String(lua.create_string(words)?), Value::Number(-1.0)]
+                    let words = format!("{path}: No such file or directory");
+                    vec![Value::Nil, Value::String(lua.create_string(words)?), Value::Number(2.0)]
                 }
             }
             "getenv" => match self.variable(&arguments.text(0)?) {
