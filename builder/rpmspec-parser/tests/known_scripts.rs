@@ -1,6 +1,7 @@
 //! Scripts of rpm's macros that are answered without Lua say what they say in Lua: text, errors, places.
 //!
-//! `PACKAGE_BUILDER_CORPUS` names the folder with rpm's macros.
+//! `PACKAGE_BUILDER_CORPUS` names the folder with rpm's macros. Those of this machine's rpm are tried too, and those of
+//! other versions that `PACKAGE_BUILDER_MACROS` names: their files called `macros`, with `:` between them.
 
 #![expect(clippy::disallowed_methods, reason = "the corpus is read from files")]
 #![expect(clippy::unwrap_used, reason = "what is not there is the test's failure")]
@@ -14,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rpmspec_parser::world::NoWorld;
-use rpmspec_parser::{MacroContext, Options, World, evaluate};
+use rpmspec_parser::{MacroContext, Options, RpmVersion, World, evaluate};
 
 const HEAD: &str = "Name: a\nVersion: 1\nRelease: 1\nSummary: s\nLicense: l\n\
     Patch0: there-0.patch\nPatch1: missing-1.patch\nPatch2: there%%-2.patch\nPatch7: there-7.patch\nPatch8: a(b).there\n";
@@ -28,13 +29,15 @@ const CASES: &[&str] = &[
     "%prep\n%autopatch -M2 -m1\n%autopatch -m2 -m8\n",
     "%prep\n%autopatch -m 0x2\n%autopatch -m 1.5\n%autopatch -m ' 2 '\n%autopatch -m x\n%autopatch -m -1\n",
     "%prep\n%autopatch 9\n",
+    "%prep\n%autopatch -m 3 -M 6\n%autopatch -q -m 3 -M 6\n%autopatch -q 0 9\n",
+    "%prep\n%autopatch -q -p1\n",
     "%prep\n%autopatch 0 9 7\n",
     "%prep\n%autopatch 0x7 7.0\n%autopatch x\n",
     "%prep\n%autopatch -m 9999999999999999999\n",
     "%prep\n%autopatch -z\n",
     "%prep\n%autopatch -m\n",
-    "%global __scm_apply_patch(qp:m:) %{error:no patches today}\n%prep\n%autopatch 0\necho on\n",
-    "%global __scm_apply_patch(qp:m:) %{error:no patches today}\n%prep\n%autopatch\necho on\n",
+    "%global __scm_apply_patch(qp:m:) %%{error:no patches today}\n%prep\n%autopatch 0\necho on\n",
+    "%global __scm_apply_patch(qp:m:) %%{error:no patches today}\n%prep\n%autopatch\necho on\n",
     "%global __scm nothing\n%prep\n%autopatch 0 1\n",
     "%undefine __scm\n%prep\n%autopatch 0 1\n",
     "%global __apply_patch(qp:m:) %{lua:print(#arg .. rpm.expand('%{1}') .. #patches)}\n%prep\n%autopatch 0 1\n",
@@ -78,7 +81,31 @@ impl World for Patches {
 fn what_is_known_agrees_with_lua() {
     let Some(folder) = support::corpus("the scripts of rpm's macros") else { return };
     let corpus = corpus::Corpus::read(&folder, "shell-answers-photon.json").unwrap();
-    let known = corpus.context("x86_64", &[]);
+    known_agrees_with_lua(&corpus.context("x86_64", &[]));
+}
+
+#[test]
+fn what_is_known_of_other_versions_agrees_with_lua() {
+    let named = std::env::var_os("PACKAGE_BUILDER_MACROS").unwrap_or_default();
+    let own = PathBuf::from("/usr/lib/rpm/macros");
+    for path in std::env::split_paths(&named).chain([own]) {
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            support::report(&format!("SKIPPED: the scripts of rpm's macros: there is no {}", path.display()));
+            continue;
+        };
+        // Only newer ones have the option.
+        let version = if text.contains("%autopatch(vqp:") { "4.20.1" } else { "4.18.0" };
+        known_agrees_with_lua(&MacroContext {
+            files: vec![(path, text)],
+            target_cpu: "x86_64".into(),
+            target_os: "linux".into(),
+            rpm: RpmVersion::parse(version).unwrap(),
+            ..MacroContext::default()
+        });
+    }
+}
+
+fn known_agrees_with_lua(known: &MacroContext) {
     // A blank more, and a script is not known any more.
     let unknown = MacroContext {
         files: known.files.iter().map(|(path, text)| (path.clone(), text.replace("{lua:", "{lua: "))).collect(),
@@ -88,7 +115,7 @@ fn what_is_known_agrees_with_lua() {
     let mut applied = 0;
     for case in CASES {
         let spec = format!("{HEAD}%description\nd\n{case}%files\n");
-        let [by_us, by_lua] = [&known, &unknown].map(|context| evaluate(&spec, context, &Patches, &options));
+        let [by_us, by_lua] = [known, &unknown].map(|context| evaluate(&spec, context, &Patches, &options));
         let texts = [&by_us, &by_lua].map(|it| it.package.as_ref().map(|package| package.parsed.as_str()));
         assert_eq!(texts[0], texts[1], "{case}");
         assert_eq!(by_us.diagnostics, by_lua.diagnostics, "{case}");

@@ -20,16 +20,20 @@ pub(super) struct Outcome {
 /// A script that is known.
 #[derive(Clone, Copy)]
 enum Known {
-    /// `%autopatch`: applies all patches, those in a range, or those that are named.
-    AutoPatch,
+    /// `%autopatch`: applies all patches, those in a range, or those that are named. Newer ones warn where there are none
+    /// in the range, unless `-q` is given; the lines of what they do are further down by as many.
+    AutoPatch { lines_down: u32 },
     /// `%__apply_patch`: applies one.
     ApplyPatch,
 }
 
 /// Length and fingerprint of each, as macro files give them.
-const KNOWN: [(usize, u64, Known); 2] = [
-    // rpm 4.17 and 4.18
-    (651, 0x7eb0_af3d_b4cc_2fd9, Known::AutoPatch),
+const KNOWN: [(usize, u64, Known); 3] = [
+    // rpm 4.17.1 to 4.19
+    (651, 0x7eb0_af3d_b4cc_2fd9, Known::AutoPatch { lines_down: 0 }),
+    // rpm 4.20 to 6.1
+    (813, 0xf4e8_8dc7_9c83_183a, Known::AutoPatch { lines_down: 3 }),
+    // rpm 4.16 to 6.1
     (396, 0x215e_e42a_eae0_cafb, Known::ApplyPatch),
 ];
 
@@ -86,10 +90,16 @@ impl Engine<'_> {
         }
         let mut printed = String::new();
         let done = match known(script)? {
-            Known::AutoPatch => self.autopatch(&self.asked_patches(options, arguments)?, &mut printed),
+            Known::AutoPatch { lines_down } => {
+                let paths = self.asked_patches(options, arguments)?;
+                if lines_down > 0 && paths.is_empty() && !options.iter().any(|(option, _)| *option == 'q') {
+                    return None;
+                }
+                self.autopatch(&paths, lines_down, &mut printed)
+            }
             Known::ApplyPatch => self.apply_patch(&mut printed),
         };
-        let result = done.map_err(|FailedAt(line)| format!("[string \"{name}\"]:{line}: error expanding macro"));
+        let result = done.map_err(|FailedAt(line)| format!("lua script failed: [string \"{name}\"]:{line}: error expanding macro"));
         Some(Outcome { printed, result })
     }
 
@@ -111,11 +121,11 @@ impl Engine<'_> {
         above.filter(|number| most.is_none_or(|most| *number <= most)).map(path_of).collect()
     }
 
-    fn autopatch(&self, paths: &[String], printed: &mut String) -> Result<(), FailedAt> {
-        let options = self.expand_at(11, "%{!-v:-q} %{-p:-p%{-p*}} ")?;
+    fn autopatch(&self, paths: &[String], lines_down: u32, printed: &mut String) -> Result<(), FailedAt> {
+        let options = self.expand_at(11 + lines_down, "%{!-v:-q} %{-p:-p%{-p*}} ")?;
         for (index, path) in paths.iter().enumerate() {
             let call = format!("%__apply_patch -m %{{basename:{path}}}  {options}{path} {}\n", index + 1);
-            printed.push_str(&self.expand_at(19, &call)?);
+            printed.push_str(&self.expand_at(19 + lines_down, &call)?);
         }
         Ok(())
     }
