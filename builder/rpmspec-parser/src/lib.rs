@@ -7,6 +7,7 @@
 //! - [`macros`]: the macro engine: definitions, scopes, expansion, expressions, Lua.
 //! - [`spec`]: spec files: conditionals, sections, tags, subpackages, and what they evaluate to.
 //! - [`diagnostic`]: errors and warnings with places and the macro expansions that led there.
+//! - [`shell`]: plain shell commands, answered without a shell.
 //! - [`world`]: the one door to the outside.
 //! - [`recording`]: what came in by it, for caches of evaluated specs.
 //!
@@ -35,6 +36,7 @@ pub mod diagnostic;
 pub mod macros;
 pub mod recording;
 pub mod rpm;
+pub mod shell;
 pub mod spec;
 pub mod world;
 

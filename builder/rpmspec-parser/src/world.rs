@@ -39,6 +39,12 @@ pub trait World: Send + Sync {
         1
     }
 
+    /// Whether plain commands are answered by [`crate::shell::answer`] and never get to [`Self::shell`]. Who agrees
+    /// says that a shell of this world would be bash with [`Self::environment`] and with common tools in its `PATH`.
+    fn plain_commands(&self) -> bool {
+        false
+    }
+
     /// The Lua that scripts are told they run in (`_VERSION`): that of the rpm which is stood in for. They run in 5.4
     /// in any case.
     fn lua_version(&self) -> &str {

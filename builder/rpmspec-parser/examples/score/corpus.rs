@@ -156,6 +156,10 @@ impl World for Corpus {
         None
     }
 
+    fn plain_commands(&self) -> bool {
+        true
+    }
+
     fn lua_version(&self) -> &str {
         // That of the rpm that was recorded.
         "Lua 5.3"

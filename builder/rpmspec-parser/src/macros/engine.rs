@@ -109,7 +109,8 @@ impl<'world> Engine<'world> {
     pub(super) fn shell_output(&self, command: &str) -> io::Result<Vec<u8>> {
         let environment = self.environment.borrow();
         if environment.is_empty() {
-            return self.world.shell(command);
+            let plain = self.world.plain_commands().then(|| crate::shell::answer(command, self.world)).flatten();
+            return plain.map_or_else(|| self.world.shell(command), Ok);
         }
         let mut script = String::new();
         for (name, value) in &*environment {
