@@ -6,6 +6,7 @@
 //! - [`rpm`]: the types of RPM itself (EVR, NEVRA, capabilities, dependencies), shared by all crates.
 //! - [`macros`]: the macro engine: definitions, scopes, expansion, expressions, Lua.
 //! - [`spec`]: spec files: conditionals, sections, tags, subpackages, and what they evaluate to.
+//! - [`tree`]: spec files as they are written, byte for byte, for editing them.
 //! - [`diagnostic`]: errors and warnings with places and the macro expansions that led there.
 //! - [`shell`]: plain shell commands, answered without a shell.
 //! - [`world`]: the one door to the outside.
@@ -38,6 +39,7 @@ pub mod recording;
 pub mod rpm;
 pub mod shell;
 pub mod spec;
+pub mod tree;
 pub mod world;
 
 pub use diagnostic::{Diagnostic, Place, Severity};

@@ -131,6 +131,10 @@ impl World for Recording<'_> {
         answer
     }
 
+    fn plain_commands(&self) -> bool {
+        self.world.plain_commands()
+    }
+
     fn echo(&self, text: &str) {
         self.echoed.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
         self.world.echo(text);

@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 use rpmspec_parser::spec::decode;
+use rpmspec_parser::tree::{Edit, Entry, Kind, Refusal, Tree};
 use rpmspec_parser::world::NoWorld;
 use rpmspec_parser::{MacroContext, Options, PreparedContext, Severity, evaluate_prepared};
 
@@ -132,7 +133,99 @@ fn laws_hold(text: &str, context: &PreparedContext) {
     }
 }
 
+/// The tree of any text gives the text back; its leaves follow each other, and are where it says they are.
+fn tree_holds(text: &str) -> Tree {
+    let tree = Tree::parse(text);
+    assert_eq!(tree.to_string(), text);
+    let (mut at, mut line) = (0, 1);
+    for leaf in tree.leaves() {
+        assert_eq!((leaf.span().start, leaf.line()), (at, line), "{text:?}");
+        assert_eq!(tree.line_and_column(at), (line, 1), "{text:?}");
+        at = leaf.span().end;
+        line += leaf.text().matches('\n').count();
+    }
+    assert_eq!(at, text.len(), "{text:?}");
+    for node in tree.nodes() {
+        let within = |child: rpmspec_parser::tree::Node<'_>| {
+            node.span().start <= child.span().start && child.span().end <= node.span().end
+        };
+        assert!(node.children().all(within), "{node:?} of {text:?}");
+    }
+    tree
+}
+
+/// Makes an edit: what it does not name stays.
+fn edited(tree: &Tree, edit: &Edit) -> Tree {
+    let after = tree.apply(edit);
+    let (mut old, mut new) = (0, 0);
+    for (span, text) in &edit.changes {
+        let kept = &tree.text()[old..span.start];
+        assert_eq!(&after.text()[new..new + kept.len()], kept);
+        assert_eq!(&after.text()[new + kept.len()..new + kept.len() + text.len()], text);
+        (old, new) = (span.end, new + kept.len() + text.len());
+    }
+    assert_eq!(&after.text()[new..], &tree.text()[old..]);
+    tree_holds(after.text())
+}
+
+/// Whatever edit a text allows, its tree sees it.
+fn edits_are_seen(text: &str) {
+    let tree = tree_holds(text);
+    for tag in ["Version", "Release", "Name", "Epoch", "BuildArch"] {
+        let Ok(edit) = tree.set_value(None, tag, "7.8") else { continue };
+        let again = edited(&tree, &edit);
+        let edit = again.set_value(None, tag, "7.8").unwrap();
+        assert!(edit.changes.iter().all(|(span, _)| &again.text()[span.clone()] == "7.8"), "{tag} of {text:?}");
+    }
+    for package in [None, Some("b")] {
+        for (tag, value) in [("Requires", "foo"), ("BuildRequires", "x"), ("Requires(post)", "foo >= 1"), ("URL", "x")]
+        {
+            if let Ok(edit) = tree.add(package, tag, value) {
+                let again = edited(&tree, &edit);
+                assert!(again.add(package, tag, value).is_err(), "{tag} of {text:?}");
+                let removed = match again.remove(package, tag, value) {
+                    Ok(edit) => edited(&again, &edit),
+                    // The text has it a second time, on a line that cannot go.
+                    Err(refusal) => {
+                        assert!(matches!(refusal, Refusal::Joined(_)), "{refusal} in {text:?}");
+                        continue;
+                    }
+                };
+                assert!(removed.remove(package, tag, value).is_err(), "{tag} of {text:?}");
+            }
+        }
+        for tag in ["Patch", "Source"] {
+            if let Ok(edit) = tree.add(package, tag, "new") {
+                let again = edited(&tree, &edit);
+                assert_eq!(again.nodes().filter_map(|node| node.tag()).filter(|tag| tag.value == "new").count(), 1);
+            }
+        }
+    }
+    let entry = Entry { date: (2030, 1, 2), author: "A 100%", evr: Some("1-1"), lines: &["%if", "* x"] };
+    if let Ok(edit) = tree.add_entry(&entry) {
+        let again = edited(&tree, &edit);
+        let first = again.nodes().find(|node| node.kind() == Kind::Entry).unwrap();
+        assert!(first.text().starts_with("* Wed Jan 02 2030 A 100%% - 1-1"), "{text:?}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn trees_of_pieces(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40)) {
+        edits_are_seen(&pieces.concat());
+    }
+
+    #[test]
+    fn trees_of_lines(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40)) {
+        edits_are_seen(&pieces.join("\n"));
+    }
+
+    #[test]
+    fn trees_of_any_text(text: String, bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        edits_are_seen(&text);
+        edits_are_seen(&decode(&bytes));
+    }
+
     #[test]
     fn pieces_of_specs(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40)) {
         laws_hold(&pieces.concat(), &context());

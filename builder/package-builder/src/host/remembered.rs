@@ -109,7 +109,8 @@ fn digest_of(context: &Context) -> String {
     let program = std::env::current_exe().and_then(fs::metadata);
     let program = program.and_then(|program| Ok((program.len(), program.modified()?)));
     part(format!("{} {:?}", env!("CARGO_PKG_VERSION"), program.ok()).as_bytes());
-    let MacroContext { files, rpmrc, target_cpu, target_os, defines } = context.source();
+    let MacroContext { files, rpmrc, target_cpu, target_os, defines, rpm } = context.source();
+    part(rpm.as_str().as_bytes());
     for (path, text) in files {
         part(path.as_os_str().as_encoded_bytes());
         part(text.as_bytes());

@@ -85,7 +85,7 @@ impl Corpus {
     }
 
     /// A spec's text, and the path it is evaluated at.
-    fn spec(&self, path: &str) -> (String, PathBuf) {
+    pub(crate) fn spec(&self, path: &str) -> (String, PathBuf) {
         let path = Path::new(SPECS).join(path);
         let content = self.files.get(&path).map(Vec::as_slice).unwrap_or_default();
         (String::from_utf8_lossy(content).into_owned(), path)
@@ -94,8 +94,13 @@ impl Corpus {
     /// Evaluates a spec.
     pub(crate) fn evaluate(&self, spec: &str, context: &PreparedContext) -> Evaluation {
         let (text, path) = self.spec(spec);
+        self.evaluate_text(&text, path, context)
+    }
+
+    /// Evaluates a text at the path of a spec.
+    pub(crate) fn evaluate_text(&self, text: &str, path: PathBuf, context: &PreparedContext) -> Evaluation {
         let folder = path.parent().unwrap_or(Path::new("/")).display().to_string();
-        evaluate_prepared(&text, &context.with_definition("_sourcedir", &folder), self, &Options { path })
+        evaluate_prepared(text, &context.with_definition("_sourcedir", &folder), self, &Options { path })
     }
 
     /// The version of the rpm that was asked (`rpm 4.18.0 (…)`).

@@ -1,7 +1,7 @@
 //! The version of rpm whose language is spoken.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A version of rpm, such as `4.20.1`. What a spec and macros may say differs from one to the next, and so may what
 /// they come to.
@@ -23,6 +23,12 @@ impl RpmVersion {
             *number = word.parse().ok()?;
         }
         Some(Self { text: text.into(), numbers })
+    }
+
+    /// A version that knows all that any does: what a spec may mean to one of them.
+    pub(crate) fn any() -> &'static Self {
+        static ANY: LazyLock<RpmVersion> = LazyLock::new(|| RpmVersion { text: "any".into(), numbers: [u32::MAX; 3] });
+        &ANY
     }
 
     /// The version as `%{rpmversion}` gives it.

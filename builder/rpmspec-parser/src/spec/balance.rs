@@ -2,7 +2,7 @@
 
 /// How far a joined buffer is from being complete.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Balance {
+pub(crate) struct Balance {
     parentheses: usize,
     braces: usize,
     brackets: usize,
@@ -12,21 +12,22 @@ pub(super) struct Balance {
 
 impl Balance {
     /// Whether nothing is open.
-    pub(super) fn is_complete(self) -> bool {
+    pub(crate) fn is_complete(self) -> bool {
         self.is_closed() && !self.continued
     }
 
-    fn is_closed(self) -> bool {
+    /// Whether no macro is open; a backslash may still join the next line.
+    pub(crate) fn is_closed(self) -> bool {
         self.parentheses == 0 && self.braces == 0 && self.brackets == 0
     }
 
     /// Where what is open begins.
-    pub(super) const fn opened_at(self) -> usize {
+    pub(crate) const fn opened_at(self) -> usize {
         self.opened_at
     }
 
     /// Takes one more line, at an offset, into account. Brackets count once a macro has opened one of their kind.
-    pub(super) fn add(&mut self, line: &str, offset: usize) {
+    pub(crate) fn add(&mut self, line: &str, offset: usize) {
         if self.is_complete() && memchr::memchr2(b'%', b'\\', line.as_bytes()).is_none() {
             return;
         }

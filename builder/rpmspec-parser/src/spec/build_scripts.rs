@@ -12,7 +12,7 @@ use crate::{Diagnostic, Place};
 
 /// A build script. The order is that in which rpm looks for what a build system has to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum BuildSection {
+pub(crate) enum BuildSection {
     Prep,
     Conf,
     GenerateBuildRequires,

@@ -6,8 +6,9 @@ use super::sections::Part;
 use super::source_package::ChangelogEntry;
 use crate::Diagnostic;
 
-const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+pub(crate) const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+pub(crate) const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Noon, in seconds: the time of an entry that only names a day.
 const NOON: i64 = 12 * 60 * 60;
@@ -80,7 +81,7 @@ fn next_word<'text>(text: &mut &'text str) -> &'text str {
 }
 
 /// Reads an entry; the flag says that its day of the week does not fit its date.
-fn read_entry(head: &str, body: &str) -> Result<(ChangelogEntry, bool), String> {
+pub(crate) fn read_entry(head: &str, body: &str) -> Result<(ChangelogEntry, bool), String> {
     let shown = head.trim_start_matches('*').trim_ascii();
     let bad = || format!("bad date in %changelog: {shown}");
     let mut rest = shown;
@@ -125,7 +126,7 @@ fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
-fn days_of_month(year: i64, month: i64) -> i64 {
+pub(crate) fn days_of_month(year: i64, month: i64) -> i64 {
     match month {
         4 | 6 | 9 | 11 => 30,
         2 if is_leap(year) => 29,
@@ -134,7 +135,7 @@ fn days_of_month(year: i64, month: i64) -> i64 {
     }
 }
 
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let earlier = year - 1;
     let leaps = |year: i64| year / 4 - year / 100 + year / 400;
     let years = (year - 1970) * 365 + leaps(earlier) - leaps(1969);

@@ -6,7 +6,7 @@ use crate::{Diagnostic, Place};
 
 /// The lines that steer reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineKind {
+pub(crate) enum LineKind {
     IfArch,
     IfNotArch,
     IfOs,
@@ -36,23 +36,23 @@ const KINDS: &[(&str, LineKind, bool)] = &[
 ];
 
 impl LineKind {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         KINDS.iter().find(|(_, kind, _)| *kind == self).map_or("%if", |(word, ..)| word)
     }
 
     /// Whether a backslash at its end joins the next line to it.
-    pub(super) fn goes_on(self) -> bool {
+    pub(crate) fn goes_on(self) -> bool {
         !matches!(self, Self::Else | Self::EndIf | Self::Include)
     }
 
-    fn opens(self) -> bool {
+    pub(crate) fn opens(self) -> bool {
         matches!(self, Self::IfArch | Self::IfNotArch | Self::IfOs | Self::IfNotOs | Self::If)
     }
 }
 
 /// Says which steering line a text without leading white space is, if any. What takes an argument is followed by a
 /// blank, or by nothing, not even a line end.
-pub(super) fn classify(line: &str) -> Option<LineKind> {
+pub(crate) fn classify(line: &str) -> Option<LineKind> {
     if !(line.starts_with("%i") || line.starts_with("%e")) {
         return None;
     }

@@ -1,11 +1,11 @@
 //! Spec files: from text to a [`SourcePackage`].
 
 mod arguments;
-mod balance;
+pub(crate) mod balance;
 mod build_scripts;
-mod changelog;
+pub(crate) mod changelog;
 mod completion;
-mod conditional;
+pub(crate) mod conditional;
 mod dependencies;
 mod encoding;
 mod evaluator;
@@ -18,11 +18,11 @@ mod qualifier;
 mod reader;
 mod rich;
 mod scriptlets;
-mod sections;
+pub(crate) mod sections;
 mod source_package;
 mod sources;
 mod tag_values;
-mod tags;
+pub(crate) mod tags;
 
 pub use encoding::decode;
 pub use qualifier::Qualifier;

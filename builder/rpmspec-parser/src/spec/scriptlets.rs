@@ -12,7 +12,7 @@ use crate::Diagnostic;
 
 /// The scriptlets and triggers a spec can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ScriptPart {
+pub(crate) enum ScriptPart {
     Pre,
     Post,
     Preun,

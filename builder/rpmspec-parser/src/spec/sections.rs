@@ -10,7 +10,7 @@ use crate::macros::RpmVersion;
 
 /// The parts of a spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// The end.
     None,
     /// `BuildArch` was read: all begins again.
@@ -68,7 +68,7 @@ const PARTS: &[(&str, Part)] = &[
 ];
 
 /// The part a line begins, if any. Letters' case does not matter, as in rpm.
-fn part_of(line: &str, rpm: &RpmVersion) -> Option<Part> {
+pub(crate) fn part_of(line: &str, rpm: &RpmVersion) -> Option<Part> {
     if !line.starts_with('%') {
         return None;
     }
@@ -81,7 +81,7 @@ fn part_of(line: &str, rpm: &RpmVersion) -> Option<Part> {
 
 impl Part {
     /// The word that begins it.
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         PARTS.iter().find(|(_, part)| *part == self).map_or("", |(word, _)| word)
     }
 }

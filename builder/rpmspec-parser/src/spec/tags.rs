@@ -4,7 +4,7 @@ use crate::macros::RpmVersion;
 
 /// What a tag's parentheses may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parentheses {
+pub(crate) enum Parentheses {
     /// Nothing: there are none.
     None,
     /// A language: `Summary(de)`.
@@ -15,7 +15,7 @@ pub(super) enum Parentheses {
 
 /// The dependency a tag states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Relation {
+pub(crate) enum Relation {
     Provides,
     Requires,
     Prereq,
@@ -35,7 +35,7 @@ pub(super) enum Relation {
 
 /// What a tag does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Name,
     Version,
     Release,
@@ -67,7 +67,7 @@ pub(super) enum Kind {
 
 /// One tag rpm knows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tag {
+pub(crate) struct Tag {
     /// Its name in lower case, which is also the macro it defines.
     pub name: &'static str,
     /// rpm's name of it in messages.
@@ -100,7 +100,7 @@ const fn since_4_20(tag: Tag) -> Tag {
 }
 
 /// The tags in rpm's order: the first whose name a line begins with is meant.
-pub(super) const TAGS: &[Tag] = &[
+pub(crate) const TAGS: &[Tag] = &[
     tag("name", "Name", Kind::Name),
     tag("version", "Version", Kind::Version),
     tag("release", "Release", Kind::Release),
@@ -168,7 +168,7 @@ impl Tag {
 
 /// A tag as a line begins with it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FoundTag<'line> {
+pub(crate) struct FoundTag<'line> {
     pub tag: &'static Tag,
     /// What stands in parentheses; empty without them.
     pub qualifier: &'line str,
@@ -177,7 +177,7 @@ pub(super) struct FoundTag<'line> {
 }
 
 /// Finds the tag a line begins with, of those a version of rpm knows.
-pub(super) fn find_tag<'line>(line: &'line str, rpm: &RpmVersion) -> Option<FoundTag<'line>> {
+pub(crate) fn find_tag<'line>(line: &'line str, rpm: &RpmVersion) -> Option<FoundTag<'line>> {
     let first = line.as_bytes().first()?.to_ascii_lowercase();
     let begins = |name: &str| line.get(..name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(name));
     let meant = |tag: &&Tag| tag.name.as_bytes().first() == Some(&first) && begins(tag.name) && tag.is_known(rpm);
@@ -202,7 +202,7 @@ pub(super) fn find_tag<'line>(line: &'line str, rpm: &RpmVersion) -> Option<Foun
 }
 
 /// The tag that is spelled most like the beginning of a line, if any is near enough to be meant.
-pub(super) fn nearest_tag(line: &str, rpm: &RpmVersion) -> Option<String> {
+pub(crate) fn nearest_tag(line: &str, rpm: &RpmVersion) -> Option<String> {
     let word = line.trim_ascii_start();
     let length = word.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(word.len());
     let word = word[..length.min(40)].to_ascii_lowercase();
@@ -243,7 +243,7 @@ const SPELLED: &[&str] = &[
 ];
 
 /// A tag as people write it.
-fn spelled(name: &str) -> String {
+pub(crate) fn spelled(name: &str) -> String {
     match SPELLED.iter().find(|spelled| spelled.eq_ignore_ascii_case(name)) {
         Some(spelled) => (*spelled).to_owned(),
         None => name[..1].to_ascii_uppercase() + &name[1..],

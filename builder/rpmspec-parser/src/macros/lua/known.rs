@@ -99,7 +99,8 @@ impl Engine<'_> {
             }
             Known::ApplyPatch => self.apply_patch(&mut printed),
         };
-        let result = done.map_err(|FailedAt(line)| format!("lua script failed: [string \"{name}\"]:{line}: error expanding macro"));
+        let result = done
+            .map_err(|FailedAt(line)| format!("lua script failed: [string \"{name}\"]:{line}: error expanding macro"));
         Some(Outcome { printed, result })
     }
 
