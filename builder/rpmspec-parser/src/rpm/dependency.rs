@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Evr;
+use super::{Evr, compare_versions};
 
 /// How the version of a dependency relates to the one it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,8 +84,9 @@ impl Capability {
     }
 
     /// Whether what one side asks for and the other offers meet: the same name and overlapping version
-    /// ranges, by the rules of `rpmdsCompare`. A side without a version meets all versions, a side
-    /// without a release meets every release.
+    /// ranges, by the rules of `rpmdsCompare`. A side without a version meets all versions. A side without a
+    /// release stands for all releases of its version if it allows equality (`= 1` meets `> 1-1`), and else for
+    /// none of them (`> 1` does not meet `= 1-1`).
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         if self.name != other.name {
@@ -94,11 +95,13 @@ impl Capability {
         let (Some((left, left_evr)), Some((right, right_evr))) = (&self.version, &other.version) else {
             return true;
         };
-        let without_release = left_evr.release.is_empty() || right_evr.release.is_empty();
-        let order = if without_release {
-            Evr::new(left_evr.epoch, &*left_evr.version, "").cmp(&Evr::new(right_evr.epoch, &*right_evr.version, ""))
-        } else {
-            left_evr.cmp(right_evr)
+        let versions = (left_evr.epoch.unwrap_or(0).cmp(&right_evr.epoch.unwrap_or(0)))
+            .then_with(|| compare_versions(&left_evr.version, &right_evr.version));
+        let order = match (left_evr.release.is_empty(), right_evr.release.is_empty()) {
+            (true, false) if versions.is_eq() && left.allows_equal() => return true,
+            (false, true) if versions.is_eq() && right.allows_equal() => return true,
+            (false, false) => versions.then_with(|| compare_versions(&left_evr.release, &right_evr.release)),
+            _ => versions,
         };
         match order {
             Ordering::Less => left.allows_greater() || right.allows_less(),
@@ -409,6 +412,14 @@ mod tests {
             ("a > 1", "a = 1-3", false),
             ("a < 2", "a > 1", true),
             ("a < 1", "a > 1", false),
+            ("a = 1", "a > 1-1", true),
+            ("a = 1", "a < 1-1", true),
+            ("a >= 1", "a < 1-1", true),
+            ("a <= 1", "a > 1-1", true),
+            ("a > 1", "a = 1-1", false),
+            ("a > 1", "a < 1-1", false),
+            ("a < 1", "a >= 1-1", false),
+            ("a < 1", "a < 1-1", true),
             ("a <= 1", "a >= 1", true),
             ("a = 1:1", "a = 1", false),
             ("a", "b", false),
