@@ -1,6 +1,8 @@
 //! Helpers of the end-to-end suite: where things are, running real programs, and skips nobody can miss.
 
+pub mod oracle;
 pub mod tree;
+pub mod validity;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

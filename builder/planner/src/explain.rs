@@ -1,14 +1,19 @@
 //! Why a set of needs has no install set: who asks, what exists, why none of it will do, what is spelled alike.
 
+pub(crate) mod exclusion;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use rpmspec_parser::rpm::{Capability, Dependency, Nevra};
+use rpmspec_parser::spec::Located;
 use serde::{Deserialize, Serialize};
 
+use self::exclusion::{Asked, story};
 use crate::clauses::TooComplex;
-use crate::graph::place_of_requirement;
-use crate::index::Statement;
+use crate::graph::reason_of;
+use crate::index::{Statement, StatementKind};
+use crate::solve::search::Stated;
 use crate::solve::{Request, required_place};
 use crate::{Asker, Index, Reason};
 
@@ -81,17 +86,33 @@ const MOST_UNMET: usize = 8;
 /// At most this many providers are listed for one need.
 const MOST_REJECTED: usize = 8;
 
-/// Says why a request has no solution. `story` is the solver's own account, used where every need could be met
-/// alone.
-pub(crate) fn explain(index: &Index<'_>, request: &Request<'_>, usable: &[bool], story: &str) -> Explanation {
-    let base = index.universe.base.iter().map(|dependency| (Asker::Base, dependency, None));
-    let needs = request.needs.iter().map(|need| (Asker::Spec, &need.value, need.place.clone()));
-    let reason =
-        |(asker, dependency, place): (Asker, &Dependency, _)| Reason { asker, dependency: dependency.clone(), place };
-    let reasons = needs.chain(base).map(reason);
-    let mut unmet = unmet_needs(index, reasons, request.exclude_source, usable, &hopeless(index, usable));
+/// Says why a request has no solution. `statements` are its clauses, the first `by_spec` of them the spec's; `core`
+/// those that the search found to exclude each other.
+pub(crate) fn explain(
+    index: &Index<'_>,
+    request: &Request<'_>,
+    statements: &[&Statement],
+    by_spec: usize,
+    usable: &[bool],
+    core: Vec<Stated>,
+) -> Explanation {
+    let of_base = |dependency: &Dependency| (Asker::Base, dependency.clone(), None);
+    let of_spec = |need: &Located<Dependency>| (Asker::Spec, need.value.clone(), need.place.clone());
+    let reason = |(asker, dependency, place)| Reason { asker, dependency, place };
+    let base: Vec<Reason> = index.universe.base.iter().map(of_base).map(reason).collect();
+    let needs: Vec<Reason> = request.needs.iter().map(of_spec).map(reason).collect();
+    let refuses: Vec<Reason> = request.refuses.iter().map(of_spec).map(reason).collect();
+    let all = needs.iter().chain(&base).cloned();
+    let mut unmet = unmet_needs(index, all, request.exclude_source, usable, &hopeless(index, usable));
     if unmet.is_empty() {
-        unmet.push(told(request, format!("its needs exclude each other:\n{}", story.trim_end())));
+        let reason = |(clause, statement): (usize, &&Statement)| match statement.kind {
+            StatementKind::Requires(place) if clause < by_spec => needs[place].clone(),
+            StatementKind::Requires(place) => base[place].clone(),
+            StatementKind::Conflicts(place) | StatementKind::Obsoletes(place) => refuses[place].clone(),
+        };
+        let reasons = statements.iter().enumerate().map(reason).collect();
+        let story = story(index, &Asked { statements, reasons }, usable, core);
+        unmet.push(told(request, format!("its needs exclude each other:{story}")));
     }
     Explanation { unmet }
 }
@@ -128,8 +149,8 @@ fn told(request: &Request<'_>, story: String) -> Unmet {
     Unmet { reasons: Vec::new(), dependency, rejected: Vec::new(), nearest: Vec::new(), story }
 }
 
-fn located(reason: &Reason) -> rpmspec_parser::spec::Located<Dependency> {
-    rpmspec_parser::spec::Located::new(reason.dependency.clone(), reason.place.clone())
+fn located(reason: &Reason) -> Located<Dependency> {
+    Located::new(reason.dependency.clone(), reason.place.clone())
 }
 
 /// The packages that can be in no build root, because something they need without condition has no provider, or
@@ -178,9 +199,7 @@ impl Walk<'_> {
             if let Some((statement, place)) =
                 failing.and_then(|statement| Some((statement, required_place(statement)?)))
             {
-                let dependency = package.metadata.requires[place].clone();
-                let place = place_of_requirement(self.index, package, &dependency);
-                reasons.push(Reason { asker: Asker::Package(package.metadata.nevra.clone()), dependency, place });
+                reasons.push(reason_of(self.index, package, place));
                 return self.unmet(reasons, std::slice::from_ref(statement));
             }
         }

@@ -11,8 +11,8 @@ use rpmspec_parser::rpm::{Dependency, Nevra};
 use serde::{Deserialize, Serialize};
 
 pub use output::{to_dot, to_json};
+pub(crate) use resolve::reason_of;
 pub use resolve::{build_root, resolve, resolve_index};
-pub(crate) use resolve::{place_of_requirement, reason_of};
 
 use crate::{Cycle, Explanation, PackageId};
 

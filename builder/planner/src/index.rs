@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Capability, Dependency, PackageMetadata, RichOperator};
 use rpmspec_parser::spec::Located;
 use serde::{Deserialize, Serialize};
@@ -307,12 +308,19 @@ impl<'u> Index<'u> {
         for (place, dependency) in package.metadata.conflicts.iter().enumerate() {
             self.add_refused(StatementKind::Conflicts(place), dependency, by_tree, atoms, &mut statements)?;
         }
-        // What it needs and offers itself is met; what it refuses does not mean itself.
+        // A plain conflict does not mean the package itself. In rich dependencies it counts like any other package, for
+        // conflicts too (rpm's `unsatisfiedDepend`): what it offers is met, a condition on it is true.
+        let is_plain = |place: usize| matches!(package.metadata.conflicts[place], Dependency::Capability(_));
         statements.retain_mut(|statement| {
-            if let StatementKind::Conflicts(_) = statement.kind {
+            if let StatementKind::Conflicts(place) = statement.kind
+                && is_plain(place)
+            {
                 statement.absent.iter_mut().for_each(|packages| packages.retain(|other| *other != number));
+                return !statement.absent.iter().any(Vec::is_empty);
             }
-            !statement.present.contains(&number) && !statement.absent.iter().any(Vec::is_empty)
+            let never = statement.present.contains(&number) || statement.absent.iter().any(Vec::is_empty);
+            statement.absent.retain(|packages| !packages.contains(&number));
+            !never
         });
         for (place, obsoleted) in package.metadata.obsoletes.iter().enumerate() {
             let packages = self.by_name.get(&obsoleted.name).map(|name| &self.names[*name as usize]);
@@ -544,7 +552,24 @@ impl<'u> Index<'u> {
         named.map(|(number, _)| *number).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Every package with the name of one of the predicted ones, of a source package that cannot be used.
+    /// Where a package of the tree states something.
+    pub(crate) fn place_of(&self, package: &Package<'_>, kind: StatementKind) -> Option<Place> {
+        let packages = &self.universe.tree[package.tree?].source.packages;
+        let stated = packages.iter().find(|stated| stated.name == package.metadata.nevra.name)?;
+        let metadata = &package.metadata;
+        let place = |list: &[Located<Dependency>], wanted: &Dependency| {
+            list.iter().find(|one| one.value == *wanted)?.place.clone()
+        };
+        match kind {
+            StatementKind::Requires(at) => place(&stated.requires, &metadata.requires[at]),
+            StatementKind::Conflicts(at) => place(&stated.conflicts, &metadata.conflicts[at]),
+            StatementKind::Obsoletes(at) => {
+                stated.obsoletes.iter().find(|one| one.value == metadata.obsoletes[at])?.place.clone()
+            }
+        }
+    }
+
+    /// The source package of the tree a package is built from.
     pub(crate) fn source_name(&self, package: &Package<'_>) -> Option<&'u str> {
         package.tree.map(|place| &*self.universe.tree[place].source.name)
     }

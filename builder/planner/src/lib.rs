@@ -7,7 +7,7 @@
 //! - [`predict`](mod@predict): which RPMs a source package will give, before it is built.
 //! - [`index`]: every package by name, capability and file; the order in which providers are preferred.
 //! - [`clauses`]: dependencies, rich ones included, as clauses.
-//! - [`solve`]: install sets of build roots, by resolvo.
+//! - [`solve`]: install sets of build roots.
 //! - [`explain`]: why there is no install set.
 //! - [`graph`]: build roots and edges of the whole tree; dot and JSON.
 //! - [`cycle`]: source packages that need each other.

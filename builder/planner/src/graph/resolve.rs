@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Dependency, Nevra};
 use rpmspec_parser::spec::Located;
 
 use super::{Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason};
 use crate::cycle::find_cycles;
-use crate::index::{Package, Statement};
+use crate::index::{Package, Statement, StatementKind};
 use crate::solve::{Request, Stock, required_place, solve, usable};
 use crate::{Explanation, Index, PackageId, TreePackage, Universe};
 
@@ -146,15 +145,8 @@ fn add_own_package(index: &Index<'_>, graph: &mut BuildGraph, number: usize, usa
 
 pub(crate) fn reason_of(index: &Index<'_>, package: &Package<'_>, place: usize) -> Reason {
     let dependency = package.metadata.requires[place].clone();
-    let place = place_of_requirement(index, package, &dependency);
+    let place = index.place_of(package, StatementKind::Requires(place));
     Reason { asker: Asker::Package(package.metadata.nevra.clone()), dependency, place }
-}
-
-/// Where a package of the tree states a `Requires`.
-pub(crate) fn place_of_requirement(index: &Index<'_>, package: &Package<'_>, dependency: &Dependency) -> Option<Place> {
-    let packages = &index.universe.tree[package.tree?].source.packages;
-    let stated = packages.iter().find(|stated| stated.name == package.metadata.nevra.name)?;
-    stated.requires.iter().find(|required| required.value == *dependency)?.place.clone()
 }
 
 /// A member of a build root and who brought it in.
@@ -205,8 +197,20 @@ fn members_of(index: &Index<'_>, needs: &[Located<Dependency>], numbers: &[u32])
         while let Some(number) = open.pop_front() {
             let package = &index.packages[number as usize];
             for statement in &package.statements {
-                let Some(place) = required_place(statement) else { continue };
-                visit(Some(number), statement, &|| reason_of(index, package, place), &mut open);
+                match required_place(statement) {
+                    Some(place) => visit(Some(number), statement, &|| reason_of(index, package, place), &mut open),
+                    // `Conflicts: (a unless b)` brings in `b`.
+                    None => {
+                        let there = statement.present.iter().find(|number| there.contains(number));
+                        let Some(name) = there.map(|number| &*index.packages[*number as usize].metadata.nevra.name)
+                        else {
+                            continue;
+                        };
+                        let asker = Asker::Package(package.metadata.nevra.clone());
+                        let reason = || Reason { asker: asker.clone(), dependency: Dependency::any(name), place: None };
+                        visit(Some(number), statement, &reason, &mut open);
+                    }
+                }
             }
         }
     }

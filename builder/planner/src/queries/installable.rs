@@ -44,7 +44,8 @@ pub enum Trouble {
     Unmet(#[serde(serialize_with = "json::unmet")] Unmet),
     /// Packages without which it cannot be refuse each other.
     Clash(Box<Clash>),
-    /// Every choice of providers ends in a conflict; the solver's account.
+    /// Every choice of providers ends in a conflict: the statements that cannot all hold, one a line, or in one line why
+    /// the package is never used.
     Excluding(String),
 }
 
@@ -102,7 +103,7 @@ pub fn installable(packages: Vec<PackageMetadata>, arch: &str, asked: Option<&BT
                 }
                 Err(story) => vec![match clash(&index, number, &hopeless) {
                     Some(clash) => Trouble::Clash(Box::new(clash)),
-                    None => Trouble::Excluding(story.trim_end().to_owned()),
+                    None => Trouble::Excluding(story),
                 }],
             }
         };
@@ -207,7 +208,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Unmet(unmet) => unmet.fmt(formatter),
             Self::Clash(clash) => clash.fmt(formatter),
-            Self::Excluding(story) => write!(formatter, "what it needs excludes each other:\n{story}"),
+            Self::Excluding(story) => write!(formatter, "what it needs excludes each other:{story}"),
         }
     }
 }

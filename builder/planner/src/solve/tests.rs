@@ -239,3 +239,51 @@ fn an_install_set_draws_only_on_published_headers_of_what_may_be_used() {
     let explanation = set("jq", None, None).unwrap_err().to_string();
     assert!(explanation.contains("not built yet"), "{explanation}");
 }
+
+#[test]
+fn a_rich_conflict_counts_the_package_itself() {
+    // As rpm does: `rpm -i both` and `rpm -i either` end with "conflicts with", `rpm -i plain` does not.
+    let seeds: &[(&str, &[&str])] = &[
+        ("both", &["Conflicts: (both and y)"]),
+        ("either", &["Conflicts: (either or y)"]),
+        ("unless", &["Conflicts: (unless unless y)"]),
+        ("with", &["Conflicts: (with with v)", "Provides: v"]),
+        ("plain", &["Conflicts: plain"]),
+        ("if", &["Requires: (y if if)"]),
+        ("y", &[]),
+    ];
+    let outcome = |need: &str| from_seeds(need, seeds).map(|found| found.len()).map_err(drop);
+    for (need, outcome_) in [
+        ("both", Ok(1)),
+        ("(both and y)", Err(())),
+        ("either", Err(())),
+        ("unless", Ok(2)),
+        ("with", Err(())),
+        ("plain", Ok(1)),
+        ("if", Ok(2)),
+    ] {
+        assert_eq!(outcome(need), outcome_, "{need}");
+    }
+}
+
+#[test]
+fn conditions_that_turn_late_are_followed() {
+    let seeds: &[(&str, &[&str])] = &[
+        ("b", &["Conflicts: b", "Provides: w"]),
+        ("b 2-1", &["Requires: nothing"]),
+        ("c", &["Provides: b"]),
+        ("d", &["Requires: (c unless (v if w else w) else (d with a))"]),
+        ("e", &["Provides: v", "Requires: c"]),
+    ];
+    assert_eq!(
+        from_seeds("(b and (d if e else e))", seeds),
+        Ok(vec!["c-0-1".to_owned(), "d-0-1".into(), "e-0-1".into()])
+    );
+}
+
+#[test]
+fn alternatives_are_decided_after_all_that_is_needed_anyway() {
+    let seeds: &[(&str, &[&str])] = &[("a 1-1", &[]), ("a 2-1", &[]), ("b", &[]), ("c", &["Requires: b"])];
+    assert_eq!(from_seeds("((a or b) and c)", seeds), Ok(vec!["b-0-1".to_owned(), "c-0-1".into()]));
+    assert_eq!(from_seeds("((b or a) and a)", seeds), Ok(vec!["a-2-1".to_owned()]));
+}
