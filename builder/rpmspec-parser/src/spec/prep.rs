@@ -66,12 +66,13 @@ impl Evaluator<'_, '_> {
         }
         let mut text = String::new();
         for (line, place) in lines {
-            match ["setup", "patch"].into_iter().find(|name| line[1.min(line.len())..].starts_with(name)) {
-                Some(name) if line.starts_with('%') => {
+            let command = line.strip_prefix('%').unwrap_or_default();
+            match ["setup", "patch"].into_iter().find(|name| command.starts_with(name)) {
+                Some(name) => {
                     self.macros.write_prep(prep, name, &line, &place, &mut text);
                     self.collect_macro_diagnostics();
                 }
-                _ => text.push_str(&line),
+                None => text.push_str(&line),
             }
         }
         // `rpmspec -P` shows what became of the lines, not the lines; the one that ends the section is lost there.
