@@ -1,8 +1,9 @@
-//! What rpm 4.20 brought: build systems, pieces of build scripts, `%setup` and `%patch` as macros, folders, functions.
+//! What rpm 4.20 brought: build systems, pieces of build scripts, `%setup` and `%patch` as macros, folders, functions;
+//! and what rpm 6 made of it.
 //!
 //! The cases are in `rpm_4_20/`, in a macro world of their own (`macros`): specs, each with what rpm 4.20.1 says of it,
 //! the text of `rpmspec -P`, and the build scripts and dependencies that rpm's Python module shows; and `evals`, texts
-//! with what `rpm --eval` makes of them. Where this machine has an rpm of 4.20 itself, it is asked again.
+//! with what `rpm --eval` makes of them. Where rpm 6.1.0 says something else, that stands in a file ending in `-6.1`. Where this machine has an rpm of 4.20 itself, it is asked again.
 
 #![expect(clippy::disallowed_methods, reason = "the cases are read from files, and rpm is asked")]
 #![expect(clippy::unwrap_used, reason = "what is not there is the test's failure")]
@@ -27,13 +28,16 @@ fn macro_file() -> PathBuf {
     Path::new(CASES).join("macros")
 }
 
-fn context() -> MacroContext {
+/// The versions that were asked, and the end of what only they say.
+const VERSIONS: [(&str, &str); 2] = [("4.20.1", ""), ("6.1.0", "-6.1")];
+
+fn context(version: &str) -> MacroContext {
     MacroContext {
         files: vec![("macros".into(), std::fs::read_to_string(macro_file()).unwrap())],
         rpmrc: vec![RPMRC.to_owned()],
         target_cpu: "x86_64".into(),
         target_os: "linux".into(),
-        rpm: RpmVersion::parse("4.20.1").unwrap(),
+        rpm: RpmVersion::parse(version).unwrap(),
         ..MacroContext::default()
     }
 }
@@ -78,8 +82,10 @@ fn is_number(text: &str) -> bool {
 }
 
 /// What is written down of a spec, by heading.
-fn expected(spec: &str) -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(Path::new(CASES).join(spec.replace(".spec", ".expected"))).unwrap();
+fn expected(spec: &str, end: &str) -> BTreeMap<String, String> {
+    let path = Path::new(CASES).join(spec.replace(".spec", ".expected"));
+    let own = PathBuf::from(format!("{}{end}", path.display()));
+    let text = std::fs::read_to_string(if own.exists() { own } else { path }).unwrap();
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     let mut heading = String::new();
     for line in text.split_inclusive('\n') {
@@ -95,15 +101,15 @@ fn expected(spec: &str) -> BTreeMap<String, String> {
 }
 
 /// What we say of a spec, in the same form.
-fn ours(spec: &str) -> BTreeMap<String, String> {
+fn ours(spec: &str, version: &str) -> BTreeMap<String, String> {
     let argv = ["rpmspec", "-P", spec].map(str::to_owned);
-    let outcome = commands::run(&context(), &argv, &machine()).unwrap();
+    let outcome = commands::run(&context(version), &argv, &machine()).unwrap();
     let mut all = BTreeMap::new();
     all.insert("said".to_owned(), outcome.stderr);
     if outcome.status == 0 {
         all.insert("parsed".to_owned(), outcome.stdout);
         let text = std::fs::read(Path::new(CASES).join(spec)).unwrap();
-        let context = rpmspec_parser::PreparedContext::new(&context());
+        let context = rpmspec_parser::PreparedContext::new(&context(version));
         let package = commands::evaluate(&text, &context, &machine(), spec).package.unwrap();
         let sections = &package.sections;
         for (name, text) in [
@@ -150,8 +156,9 @@ fn said(text: &str) -> Vec<String> {
 #[test]
 fn specs_evaluate_as_in_rpm() {
     let mut differences = Vec::new();
-    for spec in specs() {
-        let (expected, ours) = (expected(&spec), ours(&spec));
+    let all = specs().into_iter().flat_map(|spec| VERSIONS.map(|(version, end)| (spec.clone(), version, end)));
+    for (spec, version, end) in all {
+        let (expected, ours) = (expected(&spec, end), ours(&spec, version));
         let empty = String::new();
         for heading in expected.keys().chain(ours.keys()) {
             let texts = [&ours, &expected].map(|all| all.get(heading).unwrap_or(&empty));
@@ -162,7 +169,7 @@ fn specs_evaluate_as_in_rpm() {
                 texts[0].trim_end_matches('\n') == texts[1].trim_end_matches('\n')
             };
             if !same {
-                differences.push(format!("{spec}: {heading}\nours\n{}\nrpm\n{}", texts[0], texts[1]));
+                differences.push(format!("{spec} {version}: {heading}\nours\n{}\nrpm\n{}", texts[0], texts[1]));
             }
         }
     }
@@ -171,8 +178,8 @@ fn specs_evaluate_as_in_rpm() {
 }
 
 /// The texts of `evals`, each with its status, its output and what is said.
-fn evals() -> Vec<(String, Option<String>, Vec<String>)> {
-    let text = std::fs::read_to_string(Path::new(CASES).join("evals")).unwrap();
+fn evals(end: &str) -> Vec<(String, Option<String>, Vec<String>)> {
+    let text = std::fs::read_to_string(Path::new(CASES).join(format!("evals{end}"))).unwrap();
     let mut all = Vec::new();
     for case in text.trim_end().split("\n\n") {
         let mut lines = case.lines();
@@ -187,22 +194,25 @@ fn evals() -> Vec<(String, Option<String>, Vec<String>)> {
         }
         all.push((text, output, messages));
     }
-    assert!(all.len() > 40, "only {} texts", all.len());
     all
 }
 
 #[test]
 fn texts_expand_as_in_rpm() {
     let mut differences = Vec::new();
-    for (text, output, messages) in evals() {
+    let mut asked = 0;
+    let all = VERSIONS.into_iter().flat_map(|(version, end)| evals(end).into_iter().map(move |case| (version, case)));
+    for (version, (text, output, messages)) in all {
+        asked += 1;
         let argv = ["rpm", "--eval", &text].map(str::to_owned);
-        let Outcome { status, stdout, stderr, .. } = commands::run(&context(), &argv, &machine()).unwrap();
+        let Outcome { status, stdout, stderr, .. } = commands::run(&context(version), &argv, &machine()).unwrap();
         let ours = (status == 0).then_some(stdout);
         if ours != output || said(&stderr) != messages {
             differences.push(format!("{text}\nours {ours:?} {stderr:?}\nrpm  {output:?} {messages:?}"));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(asked > 45, "only {asked} texts");
 }
 
 /// What is written down is still what rpm says, where there is one of that version.
@@ -217,10 +227,10 @@ fn rpm_still_says_so() {
     for spec in specs() {
         let asked = Command::new("rpmspec").args([&macros, "-P", &spec]).current_dir(CASES).output().unwrap();
         let text = String::from_utf8_lossy(&asked.stdout).into_owned();
-        let expected = expected(&spec).remove("parsed");
+        let expected = expected(&spec, "").remove("parsed");
         assert_eq!(asked.status.success().then_some(text.trim_end()), expected.as_deref().map(str::trim_end), "{spec}");
     }
-    for (text, output, _) in evals() {
+    for (text, output, _) in evals("") {
         let asked = Command::new("rpm").args([&macros, "--eval", &text]).output().unwrap();
         let said = String::from_utf8_lossy(&asked.stdout).into_owned();
         assert_eq!(asked.status.success().then_some(said), output, "{text}");

@@ -70,6 +70,7 @@ enum Action {
     ShellEscape,
     Shrink,
     Source,
+    Span,
     Suffix,
     /// The function of Lua's `string` of the same name.
     Text,
@@ -79,6 +80,8 @@ enum Action {
     UrlToPath,
     Verbose,
     Warn,
+    /// A folder of the XDG base directories.
+    Xdg,
 }
 
 /// What every rpm has that is spoken here.
@@ -109,7 +112,7 @@ const fn since(since: &'static [u32], builtin: Builtin) -> Builtin {
     Builtin { since, ..builtin }
 }
 
-static BUILTINS: [Builtin; 38] = [
+static BUILTINS: [Builtin; 40] = [
     takes_one("P", Action::Patch),
     takes_one("S", Action::Source),
     takes_one("basename", Action::Basename),
@@ -137,6 +140,7 @@ static BUILTINS: [Builtin; 38] = [
     text("reverse"),
     since(&[4, 18, 2], takes_none("rpmversion", Action::RpmVersion)),
     takes_one("shrink", Action::Shrink),
+    since(&[6], takes_one("span", Action::Span)),
     text("sub"),
     takes_one("suffix", Action::Suffix),
     takes_none("trace", Action::Trace),
@@ -148,6 +152,7 @@ static BUILTINS: [Builtin; 38] = [
     takes_one("url2path", Action::UrlToPath),
     Builtin { takes: Takes::Anything, ..reads_on("verbose", Action::Verbose) },
     takes_one("warn", Action::Warn),
+    since(&[6], takes_one("xdg", Action::Xdg)),
 ];
 
 /// What is built in only while a spec is read.
@@ -264,6 +269,7 @@ impl Engine<'_> {
                 let call = format!("return (string.{}(table.unpack(arg)))", builtin.name);
                 self.run_script(frame, builtin.name, &call, Vec::new(), arguments.to_vec());
             }
+            Action::Span => self.append(frame, argument),
             Action::Suffix => self.append(frame, text::suffix(argument)),
             // Tracing writes how expansion goes to standard error; diagnostics carry that by themselves.
             Action::Trace => {}
@@ -287,6 +293,7 @@ impl Engine<'_> {
                 }
             }
             Action::Warn => self.complain(frame, Severity::Warning, argument),
+            Action::Xdg => self.xdg_folder(frame, argument),
         }
     }
 
@@ -324,6 +331,20 @@ impl Engine<'_> {
             Some(other) => return self.fail(frame, format!("invalid argument: {other}")),
         }
         self.append(frame, &self.world.processor_count().to_string());
+    }
+
+    /// `%{xdg:…}`: what a variable of the environment says, or a folder in the home.
+    fn xdg_folder(&self, frame: &mut Frame, kind: &str) {
+        let (variable, folder) = match kind {
+            "cache" => ("XDG_CACHE_HOME", ".cache"),
+            "config" => ("XDG_CONFIG_HOME", ".config"),
+            "data" => ("XDG_DATA_HOME", ".local/share"),
+            "state" => ("XDG_STATE_HOME", ".local/state"),
+            other => return self.fail(frame, format!("xdg: invalid argument: {other}")),
+        };
+        let named = self.variable(variable).filter(|path| !path.is_empty());
+        let path = named.unwrap_or_else(|| format!("{}/{folder}", self.variable("HOME").unwrap_or_default()));
+        self.append(frame, &path);
     }
 
     fn macro_body(&self, frame: &mut Frame, name: &str) {

@@ -13,7 +13,7 @@ use crate::{Place, World};
 pub(crate) enum PrepFault {
     /// The call is wrong: where it is a macro, its expansion fails.
     Wrong(String),
-    /// What it asks for is not there: that is said, and the commands end where it was needed.
+    /// What it asks for is not there: that is said, and the commands end where it was needed. Since 6.0 it is wrong.
     Lacking(String),
 }
 
@@ -65,6 +65,7 @@ impl Engine<'_> {
         match outcome {
             Ok(()) => {}
             Err(PrepFault::Wrong(message)) => self.fail(frame, message),
+            Err(PrepFault::Lacking(message)) if self.rpm.is_at_least(&[6]) => self.fail(frame, message),
             Err(PrepFault::Lacking(message)) => self.say(Severity::Error, message, None),
         }
     }

@@ -301,7 +301,10 @@ impl Engine<'_> {
                 let pattern = arguments.text(0)?;
                 let mut paths: Vec<String> =
                     self.world.glob(&pattern).iter().map(|path| path.to_string_lossy().into_owned()).collect();
-                if paths.is_empty() {
+                // Where nothing fits, rpm gives the pattern back: in a list, since 6.0 as it is.
+                if paths.is_empty() && self.rpm.is_at_least(&[6]) {
+                    return Ok(vec![Value::String(lua.create_string(pattern)?)]);
+                } else if paths.is_empty() {
                     paths.push(pattern);
                 }
                 vec![Value::Table(lua.create_sequence_from(paths)?)]
