@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rpmspec_parser::MacroContext;
+use rpmspec_parser::{MacroContext, RpmVersion};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -15,6 +15,9 @@ use crate::seeds::SeedRpm;
 const FORMAT_VERSION: &str = "1";
 
 const CONFIG: &str = "/usr/lib/rpm/";
+
+/// rpm's own macros: the package with this file says which version of rpm it is.
+const OWN: &str = "/usr/lib/rpm/macros";
 
 /// What is kept of a set.
 #[derive(Serialize, Deserialize)]
@@ -56,8 +59,15 @@ pub fn macro_context(
         rpmrc: kept.rpmrc,
         target_cpu: target_cpu.to_owned(),
         target_os: "linux".to_owned(),
+        rpm: rpm_version(&owners),
         ..MacroContext::default()
     })
+}
+
+/// The version of the rpm among some packages.
+fn rpm_version(owners: &[&SeedRpm]) -> RpmVersion {
+    let own = owners.iter().find(|rpm| rpm.metadata.files.iter().any(|file| file == OWN));
+    own.and_then(|rpm| RpmVersion::parse(&rpm.metadata.nevra.evr.version)).unwrap_or_default()
 }
 
 fn key(owners: &[&SeedRpm], target_cpu: &str) -> String {
@@ -145,7 +155,28 @@ fn rpmrc_rank(file: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use rpmspec_parser::rpm::{Evr, Nevra, PackageMetadata};
+
     use super::*;
+
+    #[test]
+    fn the_package_with_rpms_macros_tells_its_version() {
+        let package = |version: &str, file: &str| SeedRpm {
+            metadata: PackageMetadata {
+                files: vec![file.to_owned()],
+                ..PackageMetadata::new(Nevra {
+                    name: "rpm-common".into(),
+                    evr: Evr::new(None, version, "3"),
+                    arch: "x86_64".into(),
+                })
+            },
+            path: PathBuf::new(),
+            sha256: String::new(),
+        };
+        let (other, rpm) = (package("9", "/usr/lib/rpm/macros.d/macros.x"), package("4.20.1+dfsg", OWN));
+        assert_eq!(rpm_version(&[&other, &rpm]).as_str(), "4.20.1");
+        assert_eq!(rpm_version(&[&other]), RpmVersion::default());
+    }
 
     #[test]
     fn files_are_ordered_as_rpm_loads_them() {

@@ -119,10 +119,12 @@ fn phase_of(line: &[u8]) -> Option<&'static str> {
     if line.starts_with(b"Processing files: ") {
         return Some("package");
     }
-    let name = line.strip_prefix(b"Executing(%")?;
+    let name = line.strip_prefix(b"Executing(")?;
+    let name = name.strip_prefix(b"%").unwrap_or(name);
     let name = &name[..name.iter().position(|byte| *byte == b')')?];
     Some(match name {
-        b"prep" => "prep",
+        // Since 4.20 rpm first makes the package's own folder, and removes it at last.
+        b"mkbuilddir" | b"prep" => "prep",
         b"conf" => "conf",
         b"generate_buildrequires" => "generate_buildrequires",
         b"build" => "build",
@@ -136,6 +138,20 @@ fn phase_of(line: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_version_of_rpm_names_its_phases() {
+        for (line, phase) in [
+            ("Executing(%mkbuilddir): /bin/sh -e x\n", Some("prep")),
+            ("Executing(%conf): /bin/sh -e x\n", Some("conf")),
+            ("Executing(%clean): /bin/sh -e x\n", Some("clean")),
+            ("Executing(rmbuild): /bin/sh -e x\n", Some("clean")),
+            ("Executing(other): /bin/sh -e x\n", None),
+            ("Processing files: a-1-1.noarch\n", Some("package")),
+        ] {
+            assert_eq!(phase_of(line.as_bytes()), phase, "{line}");
+        }
+    }
 
     #[test]
     fn output_goes_to_the_log_of_its_phase_however_it_is_cut() {
