@@ -98,9 +98,11 @@ pub(crate) fn explain(
 ) -> Explanation {
     let of_base = |dependency: &Dependency| (Asker::Base, dependency.clone(), None);
     let of_spec = |need: &Located<Dependency>| (Asker::Spec, need.value.clone(), need.place.clone());
+    let generated = |need: &Located<Dependency>| (Asker::Generated, need.value.clone(), need.place.clone());
     let reason = |(asker, dependency, place)| Reason { asker, dependency, place };
     let base: Vec<Reason> = index.universe.base.iter().map(of_base).map(reason).collect();
-    let needs: Vec<Reason> = request.needs.iter().map(of_spec).map(reason).collect();
+    let needs = request.needs.iter().map(of_spec).chain(request.generated.iter().map(generated));
+    let needs: Vec<Reason> = needs.map(reason).collect();
     let refuses: Vec<Reason> = request.refuses.iter().map(of_spec).map(reason).collect();
     let all = needs.iter().chain(&base).cloned();
     let mut unmet = unmet_needs(index, all, request.exclude_source, usable, &hopeless(index, usable));

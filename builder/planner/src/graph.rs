@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use output::{to_dot, to_json};
 pub(crate) use resolve::reason_of;
-pub use resolve::{build_root, resolve, resolve_index};
+pub use resolve::{build_root, resolve, resolve_again, resolve_index};
 
 use crate::{Cycle, Explanation, PackageId};
 
@@ -22,6 +22,8 @@ use crate::{Cycle, Explanation, PackageId};
 pub enum Asker {
     /// The spec that is to be built, by `BuildRequires`.
     Spec,
+    /// The spec that is to be built, by what its `%generate_buildrequires` wrote.
+    Generated,
     /// The implicit set of every build root.
     Base,
     /// A package that is installed.
@@ -178,6 +180,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.asker {
             Asker::Spec => write!(formatter, "the spec asks for `{}`", self.dependency)?,
+            Asker::Generated => write!(formatter, "%generate_buildrequires asks for `{}`", self.dependency)?,
             Asker::Base => write!(formatter, "every build root has `{}`", self.dependency)?,
             Asker::Package(nevra) => write!(formatter, "{nevra} requires `{}`", self.dependency)?,
         }

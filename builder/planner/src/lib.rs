@@ -38,12 +38,13 @@ pub use companions::companions;
 pub use cycle::{Cycle, CycleStep};
 pub use explain::{Explanation, Rejected, Unmet};
 pub use graph::{
-    Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason, build_root, resolve, resolve_index, to_dot, to_json,
+    Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason, build_root, resolve, resolve_again, resolve_index,
+    to_dot, to_json,
 };
 pub use index::{Certainty, Index, PackageId};
 pub use key::{KeyInputs, key};
 pub use plan::{Circumstances, InputDigest, KnownBuild, Plan, PlanError, StaleReason, Targets, plan};
 pub use predict::predict;
-pub use queue::{JobId, Outcome, Queue, Released};
+pub use queue::{JobId, Outcome, Queue, Released, WaitError};
 pub use solve::install_set;
 pub use universe::{SeedPackage, TreePackage, Universe};

@@ -1,8 +1,16 @@
 //! What may start now: a pure state machine over the jobs of a plan. No waves and no barriers: a job is ready as
 //! soon as all it needs is built, and the one with the longest remaining path goes first.
+//!
+//! ```text
+//! waiting ─► ready ─► running ─┬─► built
+//!    ▲ │                │      └─► failed
+//!    │ └────────────────┼────────► failed: something it needs did
+//!    └──────────────────┘ it turned out to need more ([`Queue::wait`])
+//! ```
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -30,13 +38,24 @@ pub enum Outcome {
     Failed,
 }
 
-/// What the end of a job changes.
+/// What the end of a job, or its going back to wait, changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {
     /// Jobs that may start now and could not before, sorted.
     pub ready: Vec<JobId>,
-    /// Jobs that will never start, because they need the failed one directly or not, sorted.
+    /// Jobs that will never start, because they need a failed one directly or not, sorted.
     pub blocked: Vec<JobId>,
+}
+
+/// Why a job cannot wait for what it needs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WaitError {
+    /// Jobs would wait for each other for ever.
+    #[error("{} needs {} in turn", .0.iter().map(|id| &*id.0).collect::<Vec<_>>().join(" needs "), .0[0])]
+    Cycle(Vec<JobId>),
+    /// Only a running job can turn out to need more.
+    #[error("{0} is not running")]
+    NotRunning(JobId),
 }
 
 /// Seconds assumed for a job without history.
@@ -47,7 +66,14 @@ enum State {
     Waiting,
     Ready,
     Running,
-    Ended,
+    Built,
+    Failed,
+}
+
+impl State {
+    fn has_ended(self) -> bool {
+        matches!(self, Self::Built | Self::Failed)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +83,8 @@ struct Job {
     missing: usize,
     /// What needs it.
     dependents: BTreeSet<JobId>,
+    /// How long it takes by itself, in seconds.
+    own: f64,
     /// Its own duration and the longest chain of those that wait for it, in seconds.
     remaining: f64,
 }
@@ -85,30 +113,35 @@ impl Queue {
     /// need each other never become ready (a plan has none: they are blocked).
     #[must_use]
     pub fn from_needs(needs: BTreeMap<String, BTreeSet<String>>, durations: &BTreeMap<String, f64>) -> Self {
-        let mut jobs: BTreeMap<JobId, Job> = BTreeMap::new();
-        for name in needs.keys() {
-            let job = Job { state: State::Waiting, missing: 0, dependents: BTreeSet::new(), remaining: 0.0 };
-            jobs.insert(JobId(name.clone()), job);
-        }
-        for (name, needed) in needs {
-            let id = JobId(name);
-            let mut missing = 0;
-            for needed in needed {
-                if let Some(job) = jobs.get_mut(&JobId(needed)) {
-                    job.dependents.insert(id.clone());
-                    missing += 1;
-                }
-            }
-            if let Some(job) = jobs.get_mut(&id) {
-                job.missing = missing;
-            }
-        }
-        let mut queue = Self { open: jobs.len(), jobs, ready: BinaryHeap::new() };
-        queue.measure(durations);
-        let free: Vec<JobId> =
-            queue.jobs.iter().filter(|(_, job)| job.missing == 0).map(|(id, _)| id.clone()).collect();
-        free.into_iter().for_each(|id| queue.make_ready(id));
+        let mut queue = Self { open: 0, jobs: BTreeMap::new(), ready: BinaryHeap::new() };
+        queue.add(needs, durations);
         queue
+    }
+
+    /// Takes a running job back: it turned out to need more. `needs` has what the job needs, and every further job
+    /// that takes, each with what it needs in turn (in no cycle of their own; a plan has none). Of the jobs that the
+    /// queue has already, those that wait get the needs as well. Needs that are no jobs, or are built, count as met. The job runs again when all it needs is built, at once where that is
+    /// so now; if something it needs has failed, it is among the blocked ones.
+    ///
+    /// # Errors
+    /// The new needs close a cycle, or the job is not running; nothing has changed then.
+    pub fn wait(
+        &mut self,
+        id: &JobId,
+        needs: BTreeMap<String, BTreeSet<String>>,
+        durations: &BTreeMap<String, f64>,
+    ) -> Result<Released, WaitError> {
+        if self.jobs.get(id).is_none_or(|job| job.state != State::Running) {
+            return Err(WaitError::NotRunning(id.clone()));
+        }
+        let mut next = self.clone();
+        next.set_state(id, State::Waiting);
+        let released = next.add(needs, durations);
+        if let Some(cycle) = next.cycle_through(id) {
+            return Err(WaitError::Cycle(cycle));
+        }
+        *self = next;
+        Ok(released)
     }
 
     /// The job to start now; it counts as running from here on. `None` when nothing is ready: wait for a running
@@ -123,12 +156,11 @@ impl Queue {
     pub fn finish(&mut self, id: &JobId, outcome: Outcome) -> Released {
         let mut released = Released::default();
         let Some(job) = self.jobs.get_mut(id).filter(|job| job.state == State::Running) else { return released };
-        job.state = State::Ended;
         self.open -= 1;
-        let mut reached: Vec<JobId> = job.dependents.iter().cloned().collect();
         match outcome {
             Outcome::Done => {
-                for id in reached {
+                job.state = State::Built;
+                for id in job.dependents.clone() {
                     let Some(job) = self.jobs.get_mut(&id) else { continue };
                     job.missing -= 1;
                     if job.missing == 0 && job.state == State::Waiting {
@@ -138,17 +170,24 @@ impl Queue {
                 }
             }
             Outcome::Failed => {
-                while let Some(id) = reached.pop() {
-                    let Some(job) = self.jobs.get_mut(&id).filter(|job| job.state == State::Waiting) else { continue };
-                    job.state = State::Ended;
-                    self.open -= 1;
-                    reached.extend(job.dependents.iter().cloned());
-                    released.blocked.push(id);
-                }
-                released.blocked.sort();
+                job.state = State::Failed;
+                let dependents = job.dependents.iter().cloned().collect();
+                released.blocked = self.block(dependents);
             }
         }
         released
+    }
+
+    /// Whether a job has ended without RPMs, or never will start.
+    #[must_use]
+    pub fn has_failed(&self, id: &JobId) -> bool {
+        self.jobs.get(id).is_some_and(|job| job.state == State::Failed)
+    }
+
+    /// Whether a job is still to end.
+    #[must_use]
+    pub fn is_open(&self, id: &JobId) -> bool {
+        self.jobs.get(id).is_some_and(|job| !job.state.has_ended())
     }
 
     /// Whether every job has ended or is blocked.
@@ -167,7 +206,7 @@ impl Queue {
     #[must_use]
     pub fn critical_path(&self) -> Vec<JobId> {
         let longest = |ids: &mut dyn Iterator<Item = &JobId>| -> Option<JobId> {
-            let open = ids.filter_map(|id| Some((id, self.jobs.get(id).filter(|job| job.state != State::Ended)?)));
+            let open = ids.filter_map(|id| Some((id, self.jobs.get(id).filter(|job| !job.state.has_ended())?)));
             open.min_by(|(left, a), (right, b)| b.remaining.total_cmp(&a.remaining).then_with(|| left.cmp(right)))
                 .map(|(id, _)| id.clone())
         };
@@ -180,8 +219,89 @@ impl Queue {
         path
     }
 
+    /// Adds jobs, and needs to those that are there and wait. Measures all paths anew.
+    fn add(&mut self, needs: BTreeMap<String, BTreeSet<String>>, durations: &BTreeMap<String, f64>) -> Released {
+        for name in needs.keys() {
+            let seconds = durations.get(name).copied().filter(|seconds| *seconds >= 0.0);
+            if let Entry::Vacant(entry) = self.jobs.entry(JobId(name.clone())) {
+                let (state, own) = (State::Waiting, seconds.unwrap_or(UNKNOWN_DURATION));
+                entry.insert(Job { state, missing: 0, dependents: BTreeSet::new(), own, remaining: own });
+                self.open += 1;
+            }
+        }
+        let (mut free, mut lost) = (Vec::new(), Vec::new());
+        for (name, needed) in needs {
+            let id = JobId(name);
+            if self.jobs.get(&id).is_none_or(|job| job.state != State::Waiting) {
+                continue;
+            }
+            let mut missing = 0;
+            for needed in needed {
+                let Some(job) = self.jobs.get_mut(&JobId(needed)) else { continue };
+                match job.state {
+                    State::Built => {}
+                    State::Failed => lost.push(id.clone()),
+                    _ => missing += usize::from(job.dependents.insert(id.clone())),
+                }
+            }
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.missing += missing;
+                free.extend((job.missing == 0).then_some(id));
+            }
+        }
+        self.measure();
+        let blocked = self.block(lost);
+        free.retain(|id| !blocked.contains(id));
+        // The jobs that are ready have other paths now.
+        self.ready.clear();
+        free.iter().for_each(|id| self.set_state(id, State::Ready));
+        let ready = self.jobs.iter().filter(|(_, job)| job.state == State::Ready);
+        self.ready = ready.map(|(id, job)| Ready { remaining: job.remaining, id: id.clone() }).collect();
+        Released { ready: free, blocked }
+    }
+
+    /// Ends waiting jobs, and all that need them, as failed; gives them sorted.
+    fn block(&mut self, mut reached: Vec<JobId>) -> Vec<JobId> {
+        let mut blocked = Vec::new();
+        while let Some(id) = reached.pop() {
+            let Some(job) = self.jobs.get_mut(&id).filter(|job| job.state == State::Waiting) else { continue };
+            job.state = State::Failed;
+            self.open -= 1;
+            reached.extend(job.dependents.iter().cloned());
+            blocked.push(id);
+        }
+        blocked.sort();
+        blocked
+    }
+
+    /// The shortest way from a job back to itself, each job needing the next.
+    fn cycle_through(&self, start: &JobId) -> Option<Vec<JobId>> {
+        let mut needed_by_way: BTreeMap<&JobId, &JobId> = BTreeMap::new();
+        let mut open = VecDeque::from([start]);
+        while let Some(id) = open.pop_front() {
+            let job = self.jobs.get(id).filter(|job| !job.state.has_ended());
+            for dependent in job.into_iter().flat_map(|job| &job.dependents) {
+                if dependent == start {
+                    // Walked from what is needed to who needs it, so the way back is the way of needs.
+                    let mut path = vec![start.clone()];
+                    let mut at = id;
+                    while at != start {
+                        path.push(at.clone());
+                        at = needed_by_way.get(at)?;
+                    }
+                    return Some(path);
+                }
+                if let Entry::Vacant(entry) = needed_by_way.entry(dependent) {
+                    entry.insert(id);
+                    open.push_back(dependent);
+                }
+            }
+        }
+        None
+    }
+
     /// Sets `remaining` of every job, dependents before what they need.
-    fn measure(&mut self, durations: &BTreeMap<String, f64>) {
+    fn measure(&mut self) {
         let mut waiting: BTreeMap<JobId, usize> = BTreeMap::new();
         let mut needed_by: BTreeMap<JobId, Vec<JobId>> = BTreeMap::new();
         for (id, job) in &self.jobs {
@@ -193,11 +313,10 @@ impl Queue {
         let mut measured: Vec<JobId> =
             waiting.iter().filter(|(_, left)| **left == 0).map(|(id, _)| id.clone()).collect();
         while let Some(id) = measured.pop() {
-            let own = durations.get(&id.0).copied().filter(|seconds| *seconds >= 0.0).unwrap_or(UNKNOWN_DURATION);
             let behind = self.jobs.get(&id).into_iter().flat_map(|job| &job.dependents);
             let longest = behind.filter_map(|id| Some(self.jobs.get(id)?.remaining)).fold(0.0, f64::max);
             if let Some(job) = self.jobs.get_mut(&id) {
-                job.remaining = own + longest;
+                job.remaining = job.own + longest;
             }
             for needed in needed_by.remove(&id).unwrap_or_default() {
                 if let Some(left) = waiting.get_mut(&needed) {

@@ -33,6 +33,8 @@ pub(crate) enum Stock<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) needs: &'a [Located<Dependency>],
+    /// What `%generate_buildrequires` asks for as well.
+    pub(crate) generated: &'a [Located<Dependency>],
     pub(crate) refuses: &'a [Located<Dependency>],
     pub(crate) exclude_source: Option<&'a str>,
     pub(crate) stock: Stock<'a>,
@@ -56,7 +58,7 @@ pub fn install_set(
 ) -> Result<Vec<PackageId>, Explanation> {
     let all = index.sources.keys().map(|name| (*name).to_owned()).collect();
     let stock = Stock::Published(within.unwrap_or(&all));
-    let members = solve(index, Request { needs, refuses, exclude_source, stock })?;
+    let members = solve(index, Request { needs, generated: &[], refuses, exclude_source, stock })?;
     Ok(members.into_iter().map(|number| index.packages[number as usize].id).collect())
 }
 
@@ -64,7 +66,8 @@ pub fn install_set(
 pub(crate) fn solve(index: &Index<'_>, request: Request<'_>) -> Result<Vec<u32>, Explanation> {
     let usable = usable(index, request.exclude_source, request.stock);
     let base: Vec<_> = index.universe.base.iter().map(|value| Located::new(value.clone(), None)).collect();
-    let outer = index.outer_statements(request.needs, request.refuses, true);
+    let needs = [request.needs, request.generated].concat();
+    let outer = index.outer_statements(&needs, request.refuses, true);
     let outer = outer.and_then(|spec| Ok((spec, index.outer_statements(&base, &[], false)?)));
     let (spec, base) = outer.map_err(|error| explain_too_complex(&request, &error))?;
     let preferred = lead(index, &spec, &usable);

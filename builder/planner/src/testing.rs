@@ -40,6 +40,7 @@ pub(crate) fn spec(nevr: &str, lines: &[&str]) -> TreePackage {
         packages: vec![binary(name)],
         ..SourcePackage::default()
     };
+    let mut generated = Vec::new();
     for (number, line) in lines.iter().enumerate() {
         let (tag, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.trim();
@@ -48,6 +49,7 @@ pub(crate) fn spec(nevr: &str, lines: &[&str]) -> TreePackage {
         let package = source.packages.last_mut().unwrap_or_else(|| panic!("no package"));
         match tag {
             "BuildRequires" => source.build_requires.push(Located::new(dependency(value), place)),
+            "Generated" => generated.push(Located::new(dependency(value), place)),
             "BuildConflicts" => source.build_conflicts.push(Located::new(dependency(value), place)),
             "ExclusiveArch" => source.exclusive_archs.push(value.to_owned()),
             "ExcludeArch" => source.exclude_archs.push(value.to_owned()),
@@ -61,7 +63,7 @@ pub(crate) fn spec(nevr: &str, lines: &[&str]) -> TreePackage {
             _ => panic!("{tag}"),
         }
     }
-    TreePackage { source, spec: path }
+    TreePackage { source, spec: path, generated }
 }
 
 /// A header, `NAME VERSION-RELEASE` and its lines.

@@ -1,7 +1,7 @@
 //! What there is to resolve with: the tree, the seeds and what is already built.
 
 use rpmspec_parser::rpm::{Dependency, PackageMetadata};
-use rpmspec_parser::spec::SourcePackage;
+use rpmspec_parser::spec::{Located, SourcePackage};
 
 /// One source package of the tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +10,9 @@ pub struct TreePackage {
     pub source: SourcePackage,
     /// The spec's path, relative to the tree.
     pub spec: String,
+    /// What its `%generate_buildrequires` is known to ask for besides `source.build_requires`, at the place of that
+    /// section. Empty where there is none or where nobody asked yet.
+    pub generated: Vec<Located<Dependency>>,
 }
 
 /// One package of a seed.

@@ -84,7 +84,8 @@ impl Planning {
         let published = generations.current();
         universe.published = published_metadata(published.as_ref());
         for spec in &evaluated {
-            universe.tree.push(TreePackage { source: spec.package.clone(), spec: spec.name.clone() });
+            let (source, spec) = (spec.package.clone(), spec.name.clone());
+            universe.tree.push(TreePackage { source, spec, generated: Vec::new() });
         }
         let graph = planner::resolve(&universe);
         let specs: BTreeMap<_, _> = evaluated.into_iter().map(|spec| (spec.package.name.clone(), spec)).collect();

@@ -44,19 +44,47 @@ pub fn resolve_index(index: &Index<'_>) -> BuildGraph {
         }
     }
     for (name, place) in &index.sources {
-        let Some(node) = graph.nodes.get_mut(*name) else { continue };
-        let source = &index.universe.tree[*place].source;
-        match solve(index, request(index, *place, Stock::Predicted)) {
-            Ok(members) => {
-                let found = members_of(index, &source.build_requires, &members);
-                node.needs = edges(index, &found);
-                node.build_root = found.into_iter().map(|found| found.member).collect();
-            }
-            Err(explanation) => node.blocker = Some(Blocker::Unresolvable { explanation }),
+        if let Some(node) = graph.nodes.get_mut(*name) {
+            resolve_node(index, *place, node);
         }
     }
-    use_published(index, &mut graph);
-    graph.cycles = find_cycles(&graph);
+    use_published(index, &mut graph, None);
+    block_cycles(&mut graph);
+    graph
+}
+
+/// Resolves one source package of a graph anew, after [`TreePackage::generated`] has changed in the universe. All
+/// others stay as they are, but for those that the new needs close a cycle with.
+pub fn resolve_again(index: &Index<'_>, graph: &mut BuildGraph, name: &str) {
+    let Some(place) = index.sources.get(name) else { return };
+    let Some(node) = graph.nodes.get_mut(name) else { return };
+    (node.blocker, node.exact) = (None, false);
+    resolve_node(index, *place, node);
+    use_published(index, graph, Some(name));
+    block_cycles(graph);
+}
+
+/// Solves a build root with what specs promise.
+fn resolve_node(index: &Index<'_>, place: usize, node: &mut BuildNode) {
+    match solve(index, request(index, place, Stock::Predicted)) {
+        Ok(members) => {
+            let found = members_of(index, &index.universe.tree[place], &members);
+            node.needs = edges(index, &found);
+            node.build_root = found.into_iter().map(|found| found.member).collect();
+        }
+        Err(explanation) => {
+            (node.needs, node.build_root) = (Vec::new(), Vec::new());
+            node.blocker = Some(Blocker::Unresolvable { explanation });
+        }
+    }
+}
+
+/// Finds the cycles, and blocks their members and nobody else for them.
+fn block_cycles(graph: &mut BuildGraph) {
+    graph.cycles = find_cycles(graph);
+    for node in graph.nodes.values_mut() {
+        node.blocker.take_if(|blocker| matches!(blocker, Blocker::Cycle { .. }));
+    }
     for cycle in &graph.cycles {
         for name in &cycle.members {
             if let Some(node) = graph.nodes.get_mut(name) {
@@ -64,7 +92,6 @@ pub fn resolve_index(index: &Index<'_>) -> BuildGraph {
             }
         }
     }
-    graph
 }
 
 /// The build root a job gets when it starts, from seeds and published headers only: the RPMs of the source
@@ -76,14 +103,15 @@ pub fn resolve_index(index: &Index<'_>) -> BuildGraph {
 pub fn build_root(index: &Index<'_>, graph: &BuildGraph, name: &str) -> Result<Vec<Member>, Explanation> {
     let Some(place) = index.sources.get(name) else { return Err(Explanation { unmet: Vec::new() }) };
     let members = solve(index, request(index, *place, Stock::Published(&graph.needed_sources(name))))?;
-    let found = members_of(index, &index.universe.tree[*place].source.build_requires, &members);
+    let found = members_of(index, &index.universe.tree[*place], &members);
     Ok(found.into_iter().map(|found| found.member).collect())
 }
 
 fn request<'a>(index: &Index<'a>, place: usize, stock: Stock<'a>) -> Request<'a> {
-    let source = &index.universe.tree[place].source;
+    let TreePackage { source, generated, .. } = &index.universe.tree[place];
     Request {
         needs: &source.build_requires,
+        generated,
         refuses: &source.build_conflicts,
         exclude_source: Some(&source.name),
         stock,
@@ -161,7 +189,7 @@ struct Found {
 
 /// Tells for each package of an install set why it is there, going out from the spec's needs and the base; sorted
 /// as given.
-fn members_of(index: &Index<'_>, needs: &[Located<Dependency>], numbers: &[u32]) -> Vec<Found> {
+fn members_of(index: &Index<'_>, tree: &TreePackage, numbers: &[u32]) -> Vec<Found> {
     let there: BTreeSet<u32> = numbers.iter().copied().collect();
     let base: Vec<_> = index.universe.base.iter().map(|value| Located::new(value.clone(), None)).collect();
     let mut found: BTreeMap<u32, (Option<u32>, Reason, usize)> = BTreeMap::new();
@@ -182,8 +210,10 @@ fn members_of(index: &Index<'_>, needs: &[Located<Dependency>], numbers: &[u32])
                     }
                 }
             };
-        for (asker, needs) in [(Asker::Spec, needs), (Asker::Base, &*base)] {
-            let statements = index.outer_statements(needs, &[], asker == Asker::Spec).unwrap_or_default();
+        let lists =
+            [(Asker::Spec, &*tree.source.build_requires), (Asker::Generated, &*tree.generated), (Asker::Base, &*base)];
+        for (asker, needs) in lists {
+            let statements = index.outer_statements(needs, &[], asker != Asker::Base).unwrap_or_default();
             for statement in &statements {
                 let Some(need) = required_place(statement).and_then(|place| needs.get(place)) else { continue };
                 let reason =
@@ -261,8 +291,9 @@ fn edges(index: &Index<'_>, found: &[Found]) -> Vec<Edge> {
     by_source.into_iter().map(edge).collect()
 }
 
-/// Replaces promised build roots by real ones, where all that they need is published.
-fn use_published(index: &Index<'_>, graph: &mut BuildGraph) {
+/// Replaces promised build roots by real ones, where all that they need is published; all of them, or the one of
+/// `only`.
+fn use_published(index: &Index<'_>, graph: &mut BuildGraph, only: Option<&str>) {
     let is_published = |name: &String| index.sources.get(&**name).is_some_and(|place| index.is_published[*place]);
     if !index.is_published.contains(&true) && index.sources.is_empty() {
         return;
@@ -270,7 +301,7 @@ fn use_published(index: &Index<'_>, graph: &mut BuildGraph) {
     let ready: Vec<(usize, String, BTreeSet<String>)> = graph
         .nodes
         .values()
-        .filter(|node| node.blocker.is_none())
+        .filter(|node| node.blocker.is_none() && only.is_none_or(|only| only == node.name))
         .filter_map(|node| {
             Some((*index.sources.get(&*node.name)?, node.name.clone(), graph.needed_sources(&node.name)))
         })
@@ -278,15 +309,15 @@ fn use_published(index: &Index<'_>, graph: &mut BuildGraph) {
         .collect();
     for (place, name, needed) in ready {
         let Some(node) = graph.nodes.get_mut(&name) else { continue };
-        let needs = &index.universe.tree[place].source.build_requires;
+        let tree = &index.universe.tree[place];
         // A build root of seeds only is real as it is.
         if node.build_root.iter().all(|member| member.source.is_none()) {
             node.exact = true;
         } else if let Ok(members) = solve(index, request(index, place, Stock::Published(&needed))) {
-            node.build_root = members_of(index, needs, &members).into_iter().map(|found| found.member).collect();
+            node.build_root = members_of(index, tree, &members).into_iter().map(|found| found.member).collect();
             node.exact = true;
         } else if let Ok(members) = solve(index, request(index, place, Stock::Mixed)) {
-            let found = members_of(index, needs, &members);
+            let found = members_of(index, tree, &members);
             node.needs = edges(index, &found);
             node.exact = found.iter().all(|found| !matches!(found.member.id, PackageId::Predicted { .. }));
             node.build_root = found.into_iter().map(|found| found.member).collect();

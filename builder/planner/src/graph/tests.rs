@@ -1,10 +1,14 @@
 //! Tests of the graph: edges and their reasons, blockers and what they leave alone, published headers.
 
 use crate::testing::{dependency, header, names, seed, spec, universe};
-use crate::{Asker, Blocker, BuildGraph, Index, Universe, build_root, resolve, to_dot, to_json};
+use crate::{Asker, Blocker, BuildGraph, Index, Universe, build_root, resolve, resolve_again, to_dot, to_json};
 
 fn needs(graph: &BuildGraph, name: &str) -> Vec<String> {
     graph.nodes[name].needs.iter().map(|edge| edge.to.clone()).collect()
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn blocked(graph: &BuildGraph) -> Vec<(&str, String)> {
@@ -191,6 +195,62 @@ fn published_headers_decide_where_promises_were_wrong() {
     ];
     let graph = resolve(&universe);
     assert_eq!((needs(&graph, "a"), names(&graph, "a")), (vec!["maker".to_owned()], vec!["maker-1-1".to_owned()]));
+}
+
+#[test]
+fn generated_needs_count_like_the_specs_own_and_keep_their_origin() {
+    let tree = vec![
+        spec("app", &["BuildRequires: tool", "Generated: python3dist(lib) >= 1", "Generated: nowhere"]),
+        spec("lib 1-1", &["Provides: python3dist(lib) = 1"]),
+        spec("tool", &[]),
+    ];
+    let mut universe = universe(tree, vec![seed("old-lib", &["Provides: python3dist(lib) = 2"])]);
+    assert_eq!(
+        blocked(&resolve(&universe)),
+        [(
+            "app",
+            "nothing meets `nowhere`\n  %generate_buildrequires asks for `nowhere` at SPECS/app/app.spec:3:1"
+                .to_owned()
+        )]
+    );
+    universe.tree[0].generated.pop();
+    let graph = resolve(&universe);
+    // As if the spec had said it: the tree meets it, and it makes an edge.
+    assert_eq!(
+        (needs(&graph, "app"), names(&graph, "app")),
+        (owned(&["lib", "tool"]), owned(&["lib-1-1", "tool-1-1"]))
+    );
+    let reasons: Vec<String> = graph.nodes["app"].needs[0].reasons.iter().map(ToString::to_string).collect();
+    assert_eq!(reasons, ["%generate_buildrequires asks for `python3dist(lib) >= 1` at SPECS/app/app.spec:2:1"]);
+}
+
+#[test]
+fn what_is_generated_late_changes_one_node_and_shows_the_cycle_it_closes() {
+    let tree = vec![spec("a", &[]), spec("b", &["BuildRequires: a"]), spec("c", &[]), spec("d", &[])];
+    let mut universe = universe(tree, Vec::new());
+    let mut graph = resolve(&universe);
+    let generated = |text: &str| {
+        let place = rpmspec_parser::Place { file: "SPECS/a/a.spec".into(), line: 9, column: 1 };
+        vec![rpmspec_parser::spec::Located::new(dependency(text), Some(place))]
+    };
+    universe.tree[0].generated = generated("c");
+    universe.published = vec![header("c 1-1", &["Source: c-1-1.src.rpm"])];
+    resolve_again(&Index::new(&universe), &mut graph, "a");
+    assert_eq!((needs(&graph, "a"), blocked(&graph)), (owned(&["c"]), vec![]));
+    assert!(graph.nodes["a"].exact && !graph.nodes["b"].exact);
+    assert_eq!(graph.nodes["a"], resolve(&universe).nodes["a"]);
+
+    universe.tree[0].generated = generated("b");
+    resolve_again(&Index::new(&universe), &mut graph, "a");
+    let text = blocked(&graph)[0].1.clone();
+    assert!(text.contains("a needs b: %generate_buildrequires asks for `b` at SPECS/a/a.spec:9:1"), "{text}");
+    assert!(text.contains("b needs a: the spec asks for `a`"), "{text}");
+
+    universe.tree[0].generated = generated("nowhere");
+    resolve_again(&Index::new(&universe), &mut graph, "a");
+    assert!(matches!(graph.nodes["a"].blocker, Some(Blocker::Unresolvable { .. })));
+    assert!(graph.nodes["a"].build_root.is_empty() && needs(&graph, "a").is_empty());
+    assert_eq!((graph.nodes["b"].blocker.as_ref(), graph.cycles.len()), (None, 0));
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub(super) fn unmet<S: Serializer>(unmet: &Unmet, serializer: S) -> Result<S::Ok
 fn value(reason: &Reason) -> serde_json::Value {
     let asker = match &reason.asker {
         Asker::Spec => "spec".to_owned(),
+        Asker::Generated => "generated".to_owned(),
         Asker::Base => "base".to_owned(),
         Asker::Package(nevra) => nevra.to_string(),
     };

@@ -97,7 +97,10 @@ impl Offers {
 pub fn what_provides(index: &Index<'_>, wanted: &Dependency) -> Offers {
     let usable = usable(index, None, Stock::Mixed);
     let needs = [Located::new(wanted.clone(), None)];
-    let solution = solve(index, Request { needs: &needs, refuses: &[], exclude_source: None, stock: Stock::Mixed });
+    let solution = solve(
+        index,
+        Request { needs: &needs, generated: &[], refuses: &[], exclude_source: None, stock: Stock::Mixed },
+    );
     let members = solution.as_ref().map(|members| &**members).unwrap_or_default();
     let mut alternatives = Vec::new();
     for clause in required(wanted).unwrap_or_default() {

@@ -1,5 +1,7 @@
 //! Tests of the queue: examples of each rule, and properties over random graphs and failures.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -56,6 +58,58 @@ fn the_end_of_a_job_that_does_not_run_changes_nothing() {
     assert_eq!(queue.finish(&job("a"), Outcome::Done), Released::default());
 }
 
+#[test]
+fn a_job_that_needs_more_waits_for_it_and_runs_again() {
+    let durations = BTreeMap::from([("new".to_owned(), 5.0), ("a".to_owned(), 1.0), ("b".to_owned(), 1.0)]);
+    let mut queue = Queue::from_needs(needs(&[("a", &[]), ("b", &["a"])]), &durations);
+    let a = queue.next_ready().unwrap();
+    let more = needs(&[("a", &["new", "seed"]), ("new", &["deep"]), ("deep", &[])]);
+    assert_eq!(queue.wait(&a, more.clone(), &durations), Ok(Released { ready: vec![job("deep")], blocked: vec![] }));
+    // The slot is free, what is needed goes first, and the path is measured anew.
+    assert_eq!(queue.critical_path(), ["deep", "new", "a", "b"].map(job));
+    assert_eq!(queue.remaining_path(&job("new")), Some(7.0));
+    assert_eq!(queue.wait(&a, more, &durations), Err(WaitError::NotRunning(job("a"))));
+    for name in ["deep", "new", "a", "b"] {
+        assert_eq!(queue.next_ready(), Some(job(name)));
+        assert_eq!(queue.next_ready(), None);
+        queue.finish(&job(name), Outcome::Done);
+    }
+    assert!(queue.is_done());
+}
+
+#[test]
+fn needs_that_are_built_by_now_make_a_job_ready_at_once() {
+    let mut queue = Queue::from_needs(needs(&[("a", &[]), ("b", &[])]), &BTreeMap::new());
+    let (a, b) = (queue.next_ready().unwrap(), queue.next_ready().unwrap());
+    queue.finish(&b, Outcome::Done);
+    assert_eq!(queue.wait(&a, needs(&[("a", &["b"])]), &BTreeMap::new()).unwrap().ready, [job("a")]);
+    assert_eq!(queue.next_ready(), Some(a));
+}
+
+#[test]
+fn needs_that_failed_block_the_job_and_all_that_waits_for_it() {
+    let edges = needs(&[("a", &[]), ("b", &[]), ("c", &["a"])]);
+    let mut queue = Queue::from_needs(edges, &BTreeMap::new());
+    let (a, b) = (queue.next_ready().unwrap(), queue.next_ready().unwrap());
+    queue.finish(&b, Outcome::Failed);
+    let released = queue.wait(&a, needs(&[("a", &["new"]), ("new", &["b"])]), &BTreeMap::new()).unwrap();
+    assert_eq!(released, Released { ready: vec![], blocked: ["a", "c", "new"].map(job).to_vec() });
+    assert!(queue.has_failed(&a) && !queue.is_open(&a) && queue.is_done());
+}
+
+#[test]
+fn new_needs_that_close_a_cycle_are_refused_with_the_way_around() {
+    let mut queue = Queue::from_needs(needs(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]), &BTreeMap::new());
+    let a = queue.next_ready().unwrap();
+    let error = queue.wait(&a, needs(&[("a", &["new"]), ("new", &["c"])]), &BTreeMap::new()).unwrap_err();
+    assert_eq!(error, WaitError::Cycle(["a", "new", "c", "b"].map(job).to_vec()));
+    assert_eq!(error.to_string(), "a needs new needs c needs b needs a in turn");
+    let own = queue.wait(&a, needs(&[("a", &["a"])]), &BTreeMap::new());
+    assert_eq!(own, Err(WaitError::Cycle(vec![job("a")])));
+    // Nothing has changed.
+    assert_eq!(queue.finish(&a, Outcome::Done).ready, [job("b")]);
+}
+
 /// A random acyclic graph: job `i` may need jobs of smaller number. Names are spread so that their order is not
 /// the order of the graph.
 fn graphs() -> impl Strategy<Value = BTreeMap<String, BTreeSet<String>>> {
@@ -69,24 +123,62 @@ fn graphs() -> impl Strategy<Value = BTreeMap<String, BTreeSet<String>>> {
     })
 }
 
-/// Runs all jobs with some workers; `pick` says which running job ends next and how.
+/// What is known of a graph before its jobs run: the needs that are not hidden, and of the jobs those that one of
+/// `targets` is known to need.
+fn known_part(
+    needs: &BTreeMap<String, BTreeSet<String>>,
+    hidden: &BTreeSet<(String, String)>,
+    targets: &[String],
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut open = targets.to_vec();
+    while let Some(name) = open.pop() {
+        let seen = |needed: &&String| !hidden.contains(&(name.clone(), (*needed).clone()));
+        let needed: BTreeSet<String> = needs[&name].iter().filter(seen).cloned().collect();
+        if known.insert(name, needed.clone()).is_none() {
+            open.extend(needed);
+        }
+    }
+    known
+}
+
+/// Runs jobs with some workers; `pick` says which running job ends next and how. Of the needs some are hidden until
+/// the job that has them first runs; it then waits for them.
 fn run(
     needs: &BTreeMap<String, BTreeSet<String>>,
+    hidden: &BTreeSet<(String, String)>,
+    targets: &[String],
     durations: &BTreeMap<String, f64>,
     workers: usize,
     picks: &[(usize, bool)],
 ) -> Result<Vec<String>, TestCaseError> {
-    let mut queue = Queue::from_needs(needs.clone(), durations);
+    let mut hidden = hidden.clone();
+    let mut queue = Queue::from_needs(known_part(needs, &hidden, targets), durations);
     let (mut running, mut built, mut dead, mut trace) =
         (Vec::<JobId>::new(), BTreeSet::new(), BTreeSet::new(), Vec::new());
     let mut picks = picks.iter().cycle();
     loop {
         while running.len() < workers {
             let Some(id) = queue.next_ready() else { break };
-            prop_assert!(needs[&id.0].is_subset(&built), "{id} started early");
             trace.push(format!("start {id}"));
+            if hidden.iter().any(|(name, _)| *name == id.0) {
+                hidden.retain(|(name, _)| *name != id.0);
+                let before = queue.clone();
+                let known = known_part(needs, &hidden, std::slice::from_ref(&id.0));
+                let new = known.into_iter().filter(|(name, _)| *name == id.0 || !dead.contains(name));
+                let released = match queue.wait(&id, new.collect(), durations) {
+                    Ok(released) => released,
+                    Err(error) => return Err(TestCaseError::fail(format!("{error} in {before:?}"))),
+                };
+                trace.push(format!("wait {id} {released:?}"));
+                dead.extend(released.blocked.into_iter().map(|id| id.0));
+                continue;
+            }
+            prop_assert!(needs[&id.0].is_subset(&built), "{id} started early");
             running.push(id);
         }
+        // What is known by now of all that is wanted.
+        let needs = &known_part(needs, &hidden, targets);
         if running.len() < workers {
             // Work conserving: an idle worker means that every job not started lacks something.
             let started =
@@ -110,7 +202,8 @@ fn run(
         dead.extend(released.blocked.into_iter().map(|id| id.0));
     }
     prop_assert!(queue.is_done(), "deadlock");
-    prop_assert_eq!(built.len() + dead.len(), needs.len());
+    let known = known_part(needs, &hidden, targets);
+    prop_assert!(known.keys().all(|name| built.contains(name) || dead.contains(name)), "not all has ended");
     Ok(trace)
 }
 
@@ -123,7 +216,25 @@ proptest! {
         picks in prop::collection::vec((0usize..8, prop::bool::weighted(0.1)), 1..40),
     ) {
         let durations = needs.keys().cloned().zip(seconds).collect();
-        let first = run(&needs, &durations, workers, &picks)?;
-        prop_assert_eq!(first, run(&needs, &durations, workers, &picks)?, "not deterministic");
+        let targets: Vec<_> = needs.keys().cloned().collect();
+        let none = BTreeSet::new();
+        let first = run(&needs, &none, &targets, &durations, workers, &picks)?;
+        prop_assert_eq!(first, run(&needs, &none, &targets, &durations, workers, &picks)?, "not deterministic");
+    }
+
+    #[test]
+    fn nor_where_needs_are_found_while_jobs_run(
+        needs in graphs(),
+        hide in prop::collection::vec(any::<bool>(), 60),
+        seconds in prop::collection::vec(0.0f64..100.0, 30),
+        workers in 1usize..5,
+        picks in prop::collection::vec((0usize..8, prop::bool::weighted(0.1)), 1..40),
+    ) {
+        let durations = needs.keys().cloned().zip(seconds).collect();
+        let edges = needs.iter().flat_map(|(name, needed)| needed.iter().map(|needed| (name.clone(), needed.clone())));
+        let hidden = edges.zip(hide.iter().cycle()).filter(|(_, hide)| **hide).map(|(edge, _)| edge).collect();
+        let targets: Vec<_> = needs.keys().take(3).cloned().collect();
+        let first = run(&needs, &hidden, &targets, &durations, workers, &picks)?;
+        prop_assert_eq!(first, run(&needs, &hidden, &targets, &durations, workers, &picks)?, "not deterministic");
     }
 }

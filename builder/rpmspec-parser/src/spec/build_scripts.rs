@@ -100,6 +100,9 @@ impl Evaluator<'_, '_> {
             let message = format!("%patchN is obsolete, use %patch N (or %patch -P N): {line}");
             self.fail(Diagnostic::error(message).at(&place))?;
         }
+        if section == BuildSection::GenerateBuildRequires {
+            self.source.sections.generate_buildrequires_place.get_or_insert(place);
+        }
         match end {
             Some(end) => self.scripts.pieces.push((section, end, text)),
             None if second => {}

@@ -184,6 +184,9 @@ pub struct Sections {
     pub prep: Option<String>,
     /// `%generate_buildrequires`
     pub generate_buildrequires: Option<String>,
+    /// Where that section begins: the place of the needs it generates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generate_buildrequires_place: Option<Place>,
     /// `%conf`
     pub conf: Option<String>,
     /// `%build`
