@@ -141,6 +141,34 @@ pub enum EventKind {
         /// rpm's section (`%build`), or `root` and `collect` for what surrounds rpmbuild.
         phase: String,
     },
+    /// A build root was asked what the build needs besides what its spec states (`%generate_buildrequires`), and
+    /// lacked some of it.
+    NeedsGenerated {
+        /// The source package.
+        package: String,
+        /// Its name-version-release.
+        nevr: String,
+        /// What is needed, as in `BuildRequires`; all that was asked for so far.
+        needs: Vec<String>,
+    },
+    /// More must be built than was planned, since a running build turned out to need it.
+    PlanGrew {
+        /// The source package whose build it is.
+        package: String,
+        /// Its name-version-release.
+        nevr: String,
+        /// What must be built as well and why.
+        stale: Vec<PackageReason>,
+    },
+    /// A build gave its place back until others are built; it starts again then.
+    JobWaits {
+        /// The source package.
+        package: String,
+        /// Its name-version-release.
+        nevr: String,
+        /// The source packages it waits for.
+        needs: Vec<String>,
+    },
     /// A build, or a job that could not become one, ended.
     JobFinished {
         /// The source package.

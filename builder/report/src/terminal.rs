@@ -16,6 +16,9 @@ use std::io::{IsTerminal, Write};
 /// More reasons than this are a number: `plan` prints them all.
 const REASONS_SHOWN: usize = 12;
 
+/// Of the needs that a build turned out to have, and of what is built for them, so many are named.
+const NEEDS_SHOWN: usize = 8;
+
 /// How the terminal is to be used. Nothing here changes what is said.
 #[derive(Debug, Clone)]
 pub struct TerminalSettings {
@@ -108,6 +111,21 @@ impl Terminal {
             }
             EventKind::JobStarted { nevr, .. } if !self.settings.live => {
                 vec![verb_line(Tone::Note, "Building", nevr, colour)]
+            }
+            EventKind::NeedsGenerated { nevr, needs, .. } => {
+                let shown: Vec<_> = needs.iter().map(|need| harmless(need)).collect();
+                good(
+                    "Generated",
+                    format!("{} of {nevr}: {}", plural(needs.len(), "need"), some_of(&shown, NEEDS_SHOWN)),
+                )
+            }
+            EventKind::PlanGrew { nevr, stale, .. } => {
+                let shown: Vec<_> = stale.iter().map(|more| format!("{} ({})", more.package, more.reason)).collect();
+                let shown = some_of(&shown, NEEDS_SHOWN);
+                good("Planned", format!("{} more to build for {nevr}: {shown}", stale.len()))
+            }
+            EventKind::JobWaits { nevr, needs, .. } => {
+                vec![verb_line(Tone::Note, "Waiting", format_args!("{nevr} waits for {}", needs.join(", ")), colour)]
             }
             EventKind::JobFinished { nevr, verdict, cause, seconds, own_seconds, log, rpms, .. } => {
                 let timing = format!("{} (own time {})", duration(*seconds), duration(*own_seconds));

@@ -50,6 +50,38 @@ fn finished(package: &str, verdict: Verdict, cause: Option<&str>, own_seconds: f
 }
 
 #[test]
+fn what_a_build_turned_out_to_need_is_a_line_each_and_counts() {
+    let (package, nevr) = ("app".to_owned(), "app-1-1".to_owned());
+    let needs = vec!["python3dist(lib) >= 2".to_owned(), "bash".to_owned()];
+    let counts = Counts { planned: 2, built: 2, ..Counts::default() };
+    let text = shown(
+        vec![
+            EventKind::Planned { stale: reasons(&[("app", "never built")]), fresh: 0, blocked: vec![] },
+            EventKind::JobStarted { package: package.clone(), nevr: nevr.clone() },
+            EventKind::NeedsGenerated { package: package.clone(), nevr: nevr.clone(), needs },
+            EventKind::PlanGrew {
+                package: package.clone(),
+                nevr: nevr.clone(),
+                stale: reasons(&[("lib", "never built")]),
+            },
+            EventKind::JobWaits { package, nevr, needs: vec!["lib".into()] },
+            EventKind::RunFinished { counts, interrupted: false, repository: None, install: None, seconds: 1.0 },
+        ],
+        TerminalSettings::plain(),
+    );
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("Building")).collect();
+    assert_eq!(
+        lines[1..4],
+        [
+            "   Generated 2 needs of app-1-1: python3dist(lib) >= 2, bash",
+            "     Planned 1 more to build for app-1-1: lib (never built)",
+            "     Waiting app-1-1 waits for lib",
+        ]
+    );
+    assert!(text.contains("2/2 jobs run"), "{text}");
+}
+
+#[test]
 fn a_good_run_is_brief_and_ends_with_what_to_type() {
     let text = shown(
         vec![
