@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
-use rpmspec_parser::World;
 use rpmspec_parser::shell::answer;
+use rpmspec_parser::world::NoWorld;
+use rpmspec_parser::{MacroContext, Macros, Place, PreparedContext, World};
 
 const ENVIRONMENT: [(&str, &str); 6] = [
     ("PATH", "/usr/bin:/bin"),
@@ -40,6 +41,10 @@ impl World for Plain {
 
     fn shell(&self, _command: &str) -> io::Result<Vec<u8>> {
         Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn plain_commands(&self) -> bool {
+        true
     }
 
     fn environment(&self, name: &str) -> Option<String> {
@@ -182,6 +187,23 @@ fn what_is_not_understood_is_left_to_a_shell() {
     for command in [doubled, deep, nested, "if ".repeat(5000), "echo ".repeat(50_000)] {
         assert_eq!(ours(&command), None);
     }
+}
+
+#[test]
+fn macros_ask_no_shell_for_plain_commands() {
+    let context = PreparedContext::new(&MacroContext::default());
+    let place = Place { file: "x".into(), line: 1, column: 1 };
+    for (text, expected) in [
+        ("%(echo ${VERSION%%%%-*})", Some("1.22.333")),
+        ("%(gcc --version)", None),
+        // What Lua has set, the world does not know.
+        ("%{lua:posix.setenv('VERSION', '2')}%(echo $VERSION)", None),
+    ] {
+        let expanded = Macros::prepared(&context, &Plain).expand(text, &place);
+        assert_eq!(expanded.as_deref().ok(), expected, "{text}");
+    }
+    let refused = Macros::prepared(&context, &NoWorld).expand("%(echo a)", &place);
+    assert!(refused.is_err(), "a world that does not say so has no plain commands");
 }
 
 #[test]
