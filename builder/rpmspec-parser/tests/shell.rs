@@ -456,8 +456,7 @@ fn any_command_is_answered_as_bash_does_or_not_at_all() {
     if !bash_is_here() {
         return;
     }
-    let cases = std::env::var("SHELL_CASES").ok().and_then(|cases| cases.parse().ok());
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases.unwrap_or(400)));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::default());
     let understood = std::cell::Cell::new(0_u32);
     let pieces =
         prop::collection::vec((prop::sample::select(PIECES), prop::sample::select(vec![" ", " ", " ", ""])), 0..14)
@@ -468,5 +467,5 @@ fn any_command_is_answered_as_bash_does_or_not_at_all() {
             Ok(())
         })
         .unwrap();
-    assert!(understood.get() > 50, "only {} commands were understood", understood.get());
+    assert!(understood.get() > 30, "only {} commands were understood", understood.get());
 }

@@ -130,8 +130,8 @@ fn large_and_deep_texts_take_no_more_than_their_length() {
     for text in [deep, closed, long, open, joined, "%endif\n".repeat(200_000), "*".repeat(2_000_000)] {
         let began = Instant::now();
         holds_its_text(&text);
-        // A quadratic reading would take minutes.
-        assert!(began.elapsed().as_secs() < 20, "{:?} for {:.20}", began.elapsed(), text);
+        // A quadratic reading would take many minutes.
+        assert!(began.elapsed().as_secs() < 60, "{:?} for {:.20}", began.elapsed(), text);
     }
 }
 
