@@ -14,13 +14,15 @@ mod corpus;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corpus::Corpus;
-use package_builder::host::{Context, HostWorld, Remembered, Shell, TOPDIR, evaluate_tree};
+use package_builder::host::{Context, HostWorld, Remembered, SandboxedShell, Shell, TOPDIR, evaluate_tree};
 use rayon::prelude::*;
 use rpmspec_parser::PreparedContext;
+use sandbox::Sandbox;
 use tests::{median, time};
+use tokio::runtime::Runtime;
 
 const ROUNDS: usize = 5;
 /// Rounds of ours for each of theirs: ours are short, so that what else runs would show.
@@ -78,27 +80,56 @@ fn main() {
     std::process::exit(i32::from(!holds));
 }
 
-/// The medians of what the command takes for the corpus as a tree on the disk: with nothing remembered, and with all.
+/// The medians of what the command takes for the corpus as a tree on the disk: with nothing remembered and the shells of
+/// this machine, and with all remembered, sandboxed shells among it.
 fn command(corpus: &Corpus, folder: &Path) -> (Duration, Duration) {
     let root = unpack(folder);
     let tree = only_folder(&root.path().join("specs"));
-    let run = || {
+    let run = |shell: Shell| {
         let mut source = corpus.context("x86_64", &[]);
         source.defines.push(("_sourcedir".to_owned(), format!("{TOPDIR}/SOURCES")));
-        let world = HostWorld::new(0, &source, Shell::Host);
+        let started = Instant::now();
+        let world = HostWorld::new(0, &source, shell);
         let context = Context::new(source, Vec::new());
         let remembered = Remembered::open(&root.path().join("cache"), &context);
         let (specs, broken) =
             evaluate_tree(&tree, &tree.join("SPECS"), &context, &world, &remembered).expect("the tree is listed");
+        let took = started.elapsed();
         assert!(specs.len() > broken.len() * 50, "{} specs are evaluated, {} are broken", specs.len(), broken.len());
+        took
+    };
+    let layer = small_layer(root.path());
+    let sandboxed = || {
+        let layer = layer.clone();
+        let prepare = move |_: &Runtime, _: &dyn Sandbox| Ok(layer.clone());
+        Shell::Sandboxed(Box::new(SandboxedShell::over(&root.path().join("cache"), "layer", prepare)))
     };
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         std::fs::remove_dir_all(root.path().join("cache")).ok();
-        cold.push(time(run));
-        warm.push(time(run));
+        cold.push(run(Shell::Host));
     }
+    run(sandboxed());
+    warm.extend((0..ROUNDS * OURS).map(|_| run(sandboxed())));
     (median(cold), median(warm))
+}
+
+/// A root whose bash is busybox's shell, and whose interpreters all say one version.
+fn small_layer(place: &Path) -> PathBuf {
+    let layer = place.join("layer");
+    for folder in ["bin", "usr", "dev", "proc", "sys", "tmp", "etc"] {
+        std::fs::create_dir_all(layer.join(folder)).expect("a folder is made");
+    }
+    std::fs::copy("/bin/busybox", layer.join("bin/busybox")).expect("busybox-static is installed");
+    std::os::unix::fs::symlink("../bin", layer.join("usr/bin")).expect("a link is made");
+    write_program(&layer.join("bin/bash"), "#!/bin/busybox sh\nexec /bin/busybox sh \"$@\"\n");
+    PROGRAMS.iter().for_each(|name| write_program(&layer.join("bin").join(name), "#!/bin/busybox sh\necho 3.11\n"));
+    layer
+}
+
+fn write_program(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a program is written");
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("a program is made executable");
 }
 
 /// The corpus as files: `specs` and `context`.
@@ -130,9 +161,7 @@ impl Rpmspec {
         let programs = root.path().join("bin");
         std::fs::create_dir(&programs).expect("a folder is made");
         for program in PROGRAMS {
-            let path = programs.join(program);
-            std::fs::write(&path, "#!/bin/sh\n").expect("a program is written");
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("a program is made executable");
+            write_program(&programs.join(program), "#!/bin/sh\n");
         }
         let context = only_folder(&root.path().join("context"));
         let described = std::fs::read(context.join("context.json")).expect("the context is described");
