@@ -10,11 +10,32 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-/// Words of commands that ask for what changes by itself: they are asked anew in each run.
-const VOLATILE: [&str; 15] = [
-    "date", "time", "EPOCH", "SECONDS", "RANDOM", "random", "uuid", "mktemp", "/proc", "/sys", "/dev", "$$", "PID",
-    "uname", "hostname",
+/// Words of commands that ask for what changes by itself: these are asked anew in each run.
+const VOLATILE_WORDS: [&str; 20] = [
+    "date",
+    "time",
+    "datetime",
+    "localtime",
+    "strftime",
+    "uptime",
+    "EPOCHSECONDS",
+    "EPOCHREALTIME",
+    "SECONDS",
+    "RANDOM",
+    "SRANDOM",
+    "random",
+    "uuid",
+    "uuidgen",
+    "mktemp",
+    "uname",
+    "hostname",
+    "PPID",
+    "BASHPID",
+    "ps",
 ];
+
+/// Parts of commands that do.
+const VOLATILE_PARTS: [&str; 4] = ["/proc/", "/sys/", "/dev/", "$$"];
 
 /// An answer, or the kind of an error and its words.
 type Answer = Result<Vec<u8>, (io::ErrorKind, String)>;
@@ -64,7 +85,7 @@ impl KeptAnswers {
         inputs: &[u8],
         run: impl FnOnce() -> io::Result<Vec<u8>>,
     ) -> io::Result<Vec<u8>> {
-        if VOLATILE.iter().any(|word| command.contains(word)) {
+        if is_volatile(command) {
             return run();
         }
         let path = self.folder.join(name_of(command, environment, inputs));
@@ -98,6 +119,13 @@ pub(super) fn stamp(folder: &Path) -> io::Result<Vec<u8>> {
         hash.update(format!("\0{} {} {times:?}\n", metadata.ino(), metadata.len()));
     }
     Ok(hash.finalize().to_vec())
+}
+
+/// Whether a command may ask for what changes by itself. `/dev/null` does not.
+fn is_volatile(command: &str) -> bool {
+    let command = command.replace("/dev/null", "");
+    let mut words = command.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words.any(|word| VOLATILE_WORDS.contains(&word)) || VOLATILE_PARTS.iter().any(|part| command.contains(part))
 }
 
 fn name_of(command: &str, environment: &[(String, String)], inputs: &[u8]) -> String {
@@ -155,6 +183,7 @@ mod tests {
         assert!(ask("m", "echo", &[], b"") && ask("l", "echo 1", &[], b""));
         assert!(ask("l", "echo", &home, b"") && ask("l", "echo", &[], b"stamp"));
         assert!(ask("l", "date +%s", &[], b"") && ask("l", "date +%s", &[], b""));
+        assert!(ask("l", "runtime 2>/dev/null", &[], b"") && !ask("l", "runtime 2>/dev/null", &[], b""));
         for file in fs::read_dir(cache.path().join("answers/l")).expect("it is there").filter_map(Result::ok) {
             fs::write(file.path(), b"1234damaged").expect("it can be written");
         }

@@ -152,7 +152,8 @@ mod tests {
     use crate::host::{HostWorld, Shell, evaluate_tree};
 
     const SPEC: &str = "Name: a\nVersion: %(cat %{_sourcedir}/version)\nRelease: 1\nSummary: %{?words}\nLicense: MIT\n\
-        %description\n%{load:%{_sourcedir}/more}%files\n";
+        Requires: b >= 1:2-3, (c or (d and e))\nRequires(post): f\nProvides: g = 1\nSource0: a.tar\n%description\n\
+        %package b\nSummary: b\n%description b\n%post b\ntrue\n%triggerin -- x\n%build\ntrue\n%{load:%{_sourcedir}/more}%files\n";
 
     struct Tree {
         folder: tempfile::TempDir,

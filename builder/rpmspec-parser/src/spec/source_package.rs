@@ -185,7 +185,7 @@ pub struct Sections {
     /// `%generate_buildrequires`
     pub generate_buildrequires: Option<String>,
     /// Where that section begins: the place of the needs it generates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub generate_buildrequires_place: Option<Place>,
     /// `%conf`
     pub conf: Option<String>,
