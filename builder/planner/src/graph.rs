@@ -22,7 +22,8 @@ use crate::{Cycle, Explanation, PackageId};
 pub enum Asker {
     /// The spec that is to be built, by `BuildRequires`.
     Spec,
-    /// The spec that is to be built, by what its `%generate_buildrequires` wrote.
+    /// The spec that is to be built, by what its `%generate_buildrequires` wrote, whose place is known then, or by
+    /// what macros in its build root made of it.
     Generated,
     /// The implicit set of every build root.
     Base,
@@ -180,7 +181,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.asker {
             Asker::Spec => write!(formatter, "the spec asks for `{}`", self.dependency)?,
-            Asker::Generated => write!(formatter, "%generate_buildrequires asks for `{}`", self.dependency)?,
+            Asker::Generated if self.place.is_some() => {
+                write!(formatter, "%generate_buildrequires asks for `{}`", self.dependency)?;
+            }
+            Asker::Generated => write!(formatter, "the spec, read in its build root, asks for `{}`", self.dependency)?,
             Asker::Base => write!(formatter, "every build root has `{}`", self.dependency)?,
             Asker::Package(nevra) => write!(formatter, "{nevra} requires `{}`", self.dependency)?,
         }

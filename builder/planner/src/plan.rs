@@ -118,6 +118,10 @@ pub struct Plan {
     pub stale: Vec<(String, StaleReason)>,
     /// What cannot be built and why, by name.
     pub blocked: Vec<(String, Blocker)>,
+    /// What of `stale` may turn out to need more when it is built (`%generate_buildrequires` that nobody asked yet);
+    /// filled in by whoever remembers answers. The run then builds that as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<String>,
 }
 
 /// Why there is no plan.

@@ -178,6 +178,18 @@ impl Queue {
         released
     }
 
+    /// Adds jobs by name, each with the jobs it needs (in no cycle); those that are there and wait get the needs as
+    /// well. What the queue has and does not wait is left as it is.
+    pub fn extend(&mut self, needs: BTreeMap<String, BTreeSet<String>>, durations: &BTreeMap<String, f64>) -> Released {
+        self.add(needs, durations)
+    }
+
+    /// Whether there is a job of this name, ended or not.
+    #[must_use]
+    pub fn has(&self, id: &JobId) -> bool {
+        self.jobs.contains_key(id)
+    }
+
     /// Whether a job has ended without RPMs, or never will start.
     #[must_use]
     pub fn has_failed(&self, id: &JobId) -> bool {

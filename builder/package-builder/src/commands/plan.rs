@@ -33,6 +33,11 @@ fn table(plan: &Plan) -> String {
         let _ = writeln!(text, "{:>digits$}  {name:width$}  {reason}", number + 1);
     }
     let _ = writeln!(text, "{} to build, {} fresh, {} blocked", plan.stale.len(), plan.fresh.len(), plan.blocked.len());
+    if !plan.unasked.is_empty() {
+        let names: Vec<_> = plan.unasked.iter().map(|name| format!("`{name}`")).collect();
+        let verb = if names.len() == 1 { "generates" } else { "generate" };
+        let _ = writeln!(text, "what {} {verb} is not known yet, and is built as well", names.join(", "));
+    }
     text
 }
 
@@ -56,5 +61,8 @@ mod tests {
             table(&plan),
             "1  oniguruma  never built\n2  jq         oniguruma is to be built\n2 to build, 1 fresh, 0 blocked\n"
         );
+        let plan = Plan { unasked: vec!["a".to_owned(), "b".to_owned()], ..Plan::default() };
+        let text = "0 to build, 0 fresh, 0 blocked\nwhat `a`, `b` generate is not known yet, and is built as well\n";
+        assert_eq!(table(&plan), text);
     }
 }

@@ -4,6 +4,8 @@
 //! anything that needs them is started. The first Ctrl-C lets running jobs finish and starts no more; the second, or
 //! SIGTERM, ends them. All leave a state from which the same command goes on.
 
+mod more;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,16 +21,18 @@ use tokio::task::JoinSet;
 use crate::error::CommandError;
 use crate::host::Layout;
 use crate::seeds::{Seed, SeedRpm};
+use crate::sources::{FetchSettings, SourceRequest};
 
 use super::cause::cause_of;
 use super::events::Events;
 use super::ground::bring;
-use super::inputs::FetchedSources;
+use super::inputs::{FetchedSources, fetch_requests, fetch_settings};
 use super::job::{JobEnd, JobError, JobOrder, JobReport, run_job};
 use super::planning::Planning;
-use super::prepare::{Prepared, prepare_job};
+use super::prepare::{Prepared, Start, prepare_job};
 use super::state::BuiltPackage;
 use super::stop::{Stop, StopSignals};
+use more::{AskDispatcher, Asked};
 
 /// How a run goes about its plan.
 #[derive(Clone, Debug)]
@@ -54,12 +58,28 @@ pub struct RunEnd {
     pub lacking_sources: usize,
 }
 
-/// What an executor sends back.
+/// What an executor sends.
+enum Message {
+    /// A build root says what the build needs; it waits for the answer.
+    Asked(Asked),
+    /// The job is over.
+    Finished(Finished),
+}
+
+/// The end of a job.
 struct Finished {
     id: JobId,
-    prepared: Prepared,
     seconds: f64,
     outcome: Result<JobReport, JobError>,
+}
+
+/// What is known of a job that is running.
+struct Running {
+    /// What its root has by now.
+    prepared: Prepared,
+    /// The key of the root with what the spec states alone, for a root that is asked; what it answers is remembered
+    /// for this key.
+    asked_at: String,
 }
 
 /// Runs a plan to its end.
@@ -92,13 +112,15 @@ pub async fn run(
             .filter(|(_, reason)| matches!(reason, planner::StaleReason::Forced))
             .map(|(name, _)| name.clone())
             .collect(),
-        running: JoinSet::new(),
+        running: BTreeMap::new(),
+        rounds: BTreeMap::new(),
+        tasks: JoinSet::new(),
         end: RunEnd::default(),
         stopping: false,
     };
     let outcome = dispatcher.run().await;
     // Aborted jobs drop their sessions, which ends whatever ran in them.
-    dispatcher.running.shutdown().await;
+    dispatcher.tasks.shutdown().await;
     if let Err(error) = std::fs::remove_dir_all(&dispatcher.work)
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -120,7 +142,10 @@ struct Dispatcher<'a> {
     options: &'a RunOptions,
     events: &'a Arc<Events>,
     forced: BTreeSet<String>,
-    running: JoinSet<()>,
+    running: BTreeMap<JobId, Running>,
+    /// How often a root of each job asked for more.
+    rounds: BTreeMap<JobId, u32>,
+    tasks: JoinSet<()>,
     end: RunEnd,
     stopping: bool,
 }
@@ -142,10 +167,13 @@ impl Dispatcher<'_> {
                 return Ok(());
             }
             tokio::select! {
-                Some(finished) = messages.recv() => {
-                    running -= 1;
-                    self.finish(finished)?;
-                }
+                Some(message) = messages.recv() => match message {
+                    Message::Asked(asked) => self.answer(asked)?,
+                    Message::Finished(finished) => {
+                        running -= 1;
+                        self.finish(finished)?;
+                    }
+                },
                 stop = signals.next() => {
                     let again = self.end.interrupted;
                     self.stopping = true;
@@ -163,33 +191,35 @@ impl Dispatcher<'_> {
 
     /// Starts a job. Returns whether one is running now: a job whose key turns out to be known, or that cannot
     /// be prepared, ends here.
-    fn start(&mut self, id: JobId, sender: &mpsc::UnboundedSender<Finished>) -> Result<bool, CommandError> {
+    fn start(&mut self, id: JobId, sender: &mpsc::UnboundedSender<Message>) -> Result<bool, CommandError> {
         let nevr = self.nevr(&id);
         let sources = match self.sources.get(&id.0) {
-            Some(Ok(sources)) => sources.clone(),
+            Some(Ok(sources)) => JobSources::Here(sources.clone()),
             Some(Err(lacking)) => {
                 self.end.infrastructure |= lacking.is_infrastructure;
                 self.end.lacking_sources += 1;
                 return self.give_up(&id, &nevr, Verdict::NoSource { reason: lacking.reason.clone() });
             }
-            None => Vec::new(),
+            // It was not in the plan, but turned out to be needed.
+            None => JobSources::to_fetch(self.planning, &id.0),
         };
-        let prepared = match prepare_job(self.planning, &id.0) {
-            Ok(prepared) => prepared,
+        let start = match prepare_job(self.planning, &id.0) {
+            Ok(start) => start,
             Err(reason) => return self.give_up(&id, &nevr, Verdict::Unresolvable { reason }),
         };
         let known = self.planning.state.packages.get(&id.0);
-        let same = known.is_some_and(|built| built.known.key == prepared.known.key && self.is_published(built));
+        let same = known.is_some_and(|built| Some(&built.known.key) == start.key.as_ref() && self.is_published(built));
         if same && !self.forced.contains(&id.0) {
             self.report(&id, &nevr, Verdict::Unchanged, None, (0.0, 0.0), None, Vec::new());
             self.release(&id, Outcome::Done);
             return Ok(false);
         }
         self.events.emit(EventKind::JobStarted { package: id.0.clone(), nevr });
-        let order = JobOrder {
+        let Start { root: prepared, asked_at, must_ask: ask, .. } = start;
+        let mut order = JobOrder {
             package: id.0.clone(),
             spec: self.planning.specs[&id.0].path.clone(),
-            sources,
+            sources: Vec::new(),
             install: prepared.install.clone(),
             layer: self.layer.clone(),
             work: self.work.join(&id.0),
@@ -197,32 +227,45 @@ impl Dispatcher<'_> {
             defines: self.planning.defines.clone(),
             cpus: (num_cpus() / self.options.jobs).max(1),
             check: self.options.check,
+            ask,
             timeout: self.options.timeout,
         };
         let (seeds, sets, bringing) =
             (prepared.seeds.clone(), Arc::clone(&self.planning.seed_sets), Arc::clone(self.events));
         let (sandbox, events, sender) = (Arc::clone(&self.sandbox), Arc::clone(self.events), sender.clone());
-        self.running.spawn(async move {
+        self.running.insert(id.clone(), Running { prepared, asked_at });
+        self.tasks.spawn(async move {
             let started = Instant::now();
             let package = order.package.clone();
+            let more = AskDispatcher::new(&id, &sender, &sets, &events);
             let on_phase = move |phase: &str| {
                 events.emit(EventKind::JobPhase { package: package.clone(), phase: section(phase) });
             };
-            let outcome = match bring_seeds(&seeds, sets, &bringing).await {
-                Ok(()) => run_job(&order, &sandbox, &on_phase).await,
-                Err(error) => Err(error),
+            let outcome = async {
+                order.sources = sources.bring(&order.package, &bringing).await?;
+                bring_seeds(&seeds, sets, &bringing).await?;
+                run_job(&order, &sandbox, &more, &on_phase).await
             };
+            let outcome = outcome.await;
+            let seconds = started.elapsed().as_secs_f64();
             // The dispatcher only goes away when the run is being stopped; then nobody needs the message.
-            let _ = sender.send(Finished { id, prepared, seconds: started.elapsed().as_secs_f64(), outcome });
+            let _ = sender.send(Message::Finished(Finished { id, seconds, outcome }));
         });
         Ok(true)
     }
 
     fn finish(&mut self, finished: Finished) -> Result<(), CommandError> {
-        let Finished { id, prepared, seconds, outcome } = finished;
+        let Finished { id, seconds, outcome } = finished;
         let nevr = self.nevr(&id);
+        let running = self.running.remove(&id);
         let report = match outcome {
             Ok(report) => report,
+            Err(JobError::Sources(lacking)) => {
+                self.end.infrastructure |= lacking.is_infrastructure;
+                self.end.lacking_sources += 1;
+                self.give_up(&id, &nevr, Verdict::NoSource { reason: lacking.reason })?;
+                return Ok(());
+            }
             Err(error) => {
                 self.end.infrastructure = true;
                 self.give_up(&id, &nevr, Verdict::Infrastructure { reason: error.to_string() })?;
@@ -241,8 +284,10 @@ impl Dispatcher<'_> {
                 self.report(&id, &nevr, verdict, cause_of(&tail), (seconds, own), Some(log), Vec::new());
                 self.release(&id, Outcome::Failed);
             }
+            JobEnd::Stopped(stopped) => self.stopped(&id, stopped, seconds, report.rpmbuild.as_secs_f64(), log)?,
             JobEnd::Built(files) => {
                 let published = Instant::now();
+                let Some(Running { prepared, .. }) = running else { return Ok(()) };
                 let (verdict, rpms) = self.publish(&id, prepared, &files, report.rpmbuild.as_secs_f64())?;
                 let seconds = seconds + published.elapsed().as_secs_f64();
                 let own = seconds - report.rpmbuild.as_secs_f64();
@@ -341,14 +386,43 @@ impl Dispatcher<'_> {
     /// Tells the queue, and reports what can never start now.
     fn release(&mut self, id: &JobId, outcome: Outcome) {
         for blocked in self.queue.finish(id, outcome).blocked {
-            let nevr = self.nevr(&blocked);
-            let verdict = Verdict::BlockedBy { package: id.0.clone() };
-            self.report(&blocked, &nevr, verdict, None, (0.0, 0.0), None, Vec::new());
+            self.report_blocked(&blocked, &id.0);
         }
+    }
+
+    fn report_blocked(&mut self, id: &JobId, by: &str) {
+        let (nevr, verdict) = (self.nevr(id), Verdict::BlockedBy { package: by.to_owned() });
+        self.report(id, &nevr, verdict, None, (0.0, 0.0), None, Vec::new());
     }
 
     fn nevr(&self, id: &JobId) -> String {
         self.planning.specs.get(&id.0).map(|spec| format!("{}-{}", id.0, spec.package.evr())).unwrap_or_default()
+    }
+}
+
+/// The sources of a job: fetched before the run, or to be fetched by the executor.
+enum JobSources {
+    Here(Vec<(String, PathBuf)>),
+    ToFetch(Vec<SourceRequest>, FetchSettings),
+}
+
+impl JobSources {
+    fn to_fetch(planning: &Planning, package: &str) -> Self {
+        let requests = planning.inputs.get(package).map(|inputs| inputs.requests.clone()).unwrap_or_default();
+        Self::ToFetch(requests, fetch_settings(planning))
+    }
+
+    async fn bring(self, package: &str, events: &Arc<Events>) -> Result<Vec<(String, PathBuf)>, JobError> {
+        let (requests, settings) = match self {
+            Self::Here(sources) => return Ok(sources),
+            Self::ToFetch(requests, settings) => (requests, settings),
+        };
+        let (package, events) = (package.to_owned(), Arc::clone(events));
+        let fetching = tokio::task::spawn_blocking(move || {
+            fetch_requests(&[&package], &requests, &settings, &events).remove(&package)
+        });
+        let fetched = fetching.await.map_err(|error| JobError::Broken(error.to_string()))?;
+        fetched.unwrap_or(Ok(Vec::new())).map_err(JobError::Sources)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use planner::Plan;
+use planner::{InputDigest, Plan};
 
 use crate::error::{CommandError, IoContext};
 use crate::host::Evaluated;
@@ -65,6 +65,13 @@ impl Inputs {
         };
         self.requests.iter().map(checksum).collect()
     }
+
+    /// The digests of what goes into the build of the spec these are of.
+    #[must_use]
+    pub fn digest(&self, spec: &Evaluated) -> InputDigest {
+        let spec_sha256 = planner::key::spec_digest(&spec.package.parsed);
+        InputDigest { spec_sha256, sources: self.checksums() }
+    }
 }
 
 /// Fetches and verifies what the stale packages of a plan are built from.
@@ -78,13 +85,20 @@ pub fn fetch_sources(planning: &Planning, plan: &Plan, events: &Events) -> Resul
 
 /// Fetches and verifies the sources of these source packages.
 pub fn fetch_of(planning: &Planning, names: &[&str], events: &Events) -> FetchedSources {
-    let requests: Vec<SourceRequest> = names
-        .iter()
-        .filter_map(|name| planning.inputs.get(*name))
-        .flat_map(|inputs| inputs.requests.iter().cloned())
-        .collect();
+    let inputs = names.iter().filter_map(|name| planning.inputs.get(*name));
+    let requests: Vec<SourceRequest> = inputs.flat_map(|inputs| inputs.requests.iter().cloned()).collect();
+    fetch_requests(names, &requests, &fetch_settings(planning), events)
+}
+
+/// The same for what is known of them already.
+pub(super) fn fetch_requests(
+    names: &[&str],
+    requests: &[SourceRequest],
+    settings: &FetchSettings,
+    events: &Events,
+) -> FetchedSources {
     let progress = |event| events.emit(event);
-    let outcomes = fetch(&requests, &fetch_settings(planning), &progress);
+    let outcomes = fetch(requests, settings, &progress);
     let mut fetched: FetchedSources = names.iter().map(|name| ((*name).to_owned(), Ok(Vec::new()))).collect();
     for (request, outcome) in requests.iter().zip(outcomes) {
         let Some(entry) = fetched.get_mut(&request.package) else { continue };

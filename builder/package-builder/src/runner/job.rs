@@ -1,16 +1,32 @@
 //! One job: a build root from the base layer and the install set, rpmbuild in it, the artifacts out of it.
+//!
+//! ```text
+//! install ─► [ask ─► install more ─► ask …] ─► rpmbuild -ba ─► collect
+//! ```
+//! A root is asked for its needs ([`asking`](super::asking)) where the order says so, and where rpmbuild itself says
+//! that some are not met. What is asked may also end the job before it is over ([`JobEnd::Stopped`]).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use repository::RepositoryError;
 use sandbox::{Bind, ExecSpec, ExecStatus, Limits, Sandbox, SandboxError, Session, SessionSpec, User};
 
 use crate::host::TOPDIR;
 use crate::seeds::SeedError;
 
+use super::asking::{MoreNeeds, Stopped};
 use super::conventions::{RPM_FOLDER, environment};
+use super::inputs::LackingSource;
 use super::logs::PhaseLogs;
+
+/// The folders below [`TOPDIR`] that a build only reads, and those that it writes to.
+const INPUT_FOLDERS: [&str; 2] = ["SOURCES", "SPECS"];
+const OUTPUT_FOLDERS: [&str; 4] = ["BUILD", "BUILDROOT", "RPMS", "SRPMS"];
+
+/// How long the commands around rpmbuild may take.
+pub(super) const ROOT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Everything one build needs; no decision is left.
 #[derive(Clone, Debug)]
@@ -35,6 +51,8 @@ pub struct JobOrder {
     pub cpus: usize,
     /// Whether `%check` runs.
     pub check: bool,
+    /// Whether the root must be asked what the build needs before it is built in.
+    pub ask: bool,
     /// How long it may take.
     pub timeout: Duration,
 }
@@ -53,6 +71,8 @@ pub enum JobEnd {
         /// The last lines it wrote.
         tail: Vec<String>,
     },
+    /// It was ended by whoever was asked for more needs.
+    Stopped(Stopped),
 }
 
 /// What is known when a job is over.
@@ -77,6 +97,12 @@ pub enum JobError {
     /// An RPM of a seed cannot be had.
     #[error(transparent)]
     Seed(SeedError),
+    /// A package that the build made cannot be read.
+    #[error(transparent)]
+    Package(#[from] RepositoryError),
+    /// Its sources cannot be had.
+    #[error("{}", .0.reason)]
+    Sources(LackingSource),
     /// A task of ours broke off.
     #[error("preparing the build broke off: {0}")]
     Broken(String),
@@ -99,6 +125,7 @@ pub enum JobError {
 pub async fn run_job(
     order: &JobOrder,
     sandbox: &Arc<dyn Sandbox>,
+    more: &dyn MoreNeeds,
     on_phase: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<JobReport, JobError> {
     let rpms = order.work.join("rpms");
@@ -107,10 +134,6 @@ pub async fn run_job(
     let artifacts = order.work.join("artifacts");
     for folder in [&rpms, &inputs, &scratch, &artifacts] {
         std::fs::create_dir_all(folder).map_err(failure("create", folder))?;
-    }
-    let mut guests = Vec::new();
-    for path in &order.install {
-        guests.push(format!("{RPM_FOLDER}/{}", place_in(path, &rpms, None)?));
     }
     let spec = inputs.join(place_in(&order.spec, &inputs, None)?);
     let mut sources = Vec::new();
@@ -122,104 +145,184 @@ pub async fn run_job(
             name: order.package.clone(),
             layer: order.layer.clone(),
             scratch,
-            binds: vec![Bind { host: rpms, guest: PathBuf::from(RPM_FOLDER) }],
+            binds: vec![Bind { host: rpms.clone(), guest: PathBuf::from(RPM_FOLDER) }],
             volumes: [TOPDIR, "/tmp", "/var/tmp"].map(PathBuf::from).to_vec(),
             limits: Limits::default(),
         })
         .await?;
-    let mut logs = PhaseLogs::new(&order.logs, "root", on_phase);
-    let outcome = build_in(&*session, order, &guests, &spec, &sources, &artifacts, &mut logs).await;
+    let logs = PhaseLogs::new(&order.logs, "root", on_phase);
+    let mut build = Build { session: &*session, order, rpms, artifacts, logs, rpmbuild: Duration::ZERO };
+    let outcome = build.run(&spec, &sources, more).await;
+    let Build { mut logs, rpmbuild, .. } = build;
     logs.flush();
     let ended = session.end().await;
-    let (end, rpmbuild) = outcome?;
+    let end = outcome?;
     ended?;
     Ok(JobReport { end, log: logs.path(), rpmbuild, log_error: logs.error.map(|error| error.to_string()) })
 }
 
-async fn build_in(
-    session: &dyn Session,
-    order: &JobOrder,
-    rpms: &[String],
-    spec: &Path,
-    sources: &[PathBuf],
-    artifacts: &Path,
-    logs: &mut PhaseLogs<'_>,
-) -> Result<(JobEnd, Duration), JobError> {
-    let root = |argv: Vec<String>| ExecSpec {
-        argv,
-        environment: environment(order.cpus),
-        directory: PathBuf::from("/"),
-        user: User::Root,
-        timeout: Some(Duration::from_secs(600)),
-        idle_timeout: None,
+/// A build that goes on in a session.
+pub(super) struct Build<'s, 'a> {
+    pub(super) session: &'s dyn Session,
+    pub(super) order: &'a JobOrder,
+    /// The folder of the host that the session sees as [`RPM_FOLDER`].
+    rpms: PathBuf,
+    /// Where to copy what the build makes.
+    pub(super) artifacts: PathBuf,
+    pub(super) logs: PhaseLogs<'a>,
+    /// Wall time inside rpmbuild so far.
+    rpmbuild: Duration,
+}
+
+/// How a step of a build ended, if that ends the build.
+pub(super) type Step<T> = Result<Result<T, JobEnd>, JobError>;
+
+/// Goes on with what a step gave, or returns the end it came to.
+macro_rules! go_on {
+    ($step:expr) => {
+        match $step? {
+            Ok(value) => value,
+            Err(end) => return Ok(Err(end)),
+        }
     };
-    if !rpms.is_empty() {
-        // `--oldpackage`: the tree decides its versions, even below the seed's. Dependencies are checked.
-        let mut argv: Vec<String> =
-            ["rpm", "--define", "_dbpath /var/lib/rpm", "-U", "--oldpackage"].map(str::to_owned).to_vec();
-        argv.extend_from_slice(rpms);
-        let status = session.exec(root(argv), logs).await?;
-        if !status.success() {
-            return Ok((failed(logs, status), Duration::ZERO));
+}
+pub(super) use go_on;
+
+/// What rpmbuild exits with when needs are not met.
+pub(super) const NEEDS_NOT_MET: ExecStatus = ExecStatus::Exited(11);
+
+impl Build<'_, '_> {
+    async fn run(&mut self, spec: &Path, sources: &[PathBuf], more: &dyn MoreNeeds) -> Result<JobEnd, JobError> {
+        Ok(match self.steps(spec, sources, more).await? {
+            Ok(built) => JobEnd::Built(built),
+            Err(end) => end,
+        })
+    }
+
+    async fn steps(&mut self, spec: &Path, sources: &[PathBuf], more: &dyn MoreNeeds) -> Step<Vec<PathBuf>> {
+        go_on!(self.install(&self.order.install).await);
+        go_on!(self.make_folders().await);
+        self.session.copy_in(&[spec.to_owned()], Path::new(&format!("{TOPDIR}/SPECS"))).await?;
+        self.session.copy_in(sources, Path::new(&format!("{TOPDIR}/SOURCES"))).await?;
+        let mut asked = self.order.ask;
+        if asked {
+            go_on!(self.ask(more).await);
+        }
+        loop {
+            let mut options = vec!["-ba"];
+            options.extend((!self.order.check).then_some("--nocheck"));
+            let status = self.rpmbuild(&options).await?;
+            if status.success() {
+                return self.collect().await.map(Ok);
+            }
+            if status != NEEDS_NOT_MET || asked {
+                return Ok(Err(self.failed(status)));
+            }
+            asked = true;
+            go_on!(self.ask(more).await);
         }
     }
-    let folders = ["BUILD", "BUILDROOT", "RPMS", "SOURCES", "SPECS", "SRPMS"].map(|name| format!("{TOPDIR}/{name}"));
-    let mut argv: Vec<String> = ["install", "-d", "-o", "1000", "-g", "1000", TOPDIR].map(str::to_owned).to_vec();
-    argv.extend(folders);
-    let status = session.exec(root(argv), logs).await?;
-    if !status.success() {
-        return Ok((failed(logs, status), Duration::ZERO));
-    }
-    session.copy_in(&[spec.to_owned()], Path::new(&format!("{TOPDIR}/SPECS"))).await?;
-    session.copy_in(sources, Path::new(&format!("{TOPDIR}/SOURCES"))).await?;
 
-    logs.enter("srpm");
-    let mut argv = vec!["rpmbuild".to_owned(), "-ba".to_owned()];
-    for (name, body) in &order.defines {
-        argv.extend(["--define".to_owned(), format!("{name} {body}")]);
+    /// Installs RPMs of the host in one transaction, with rpm's own check of what they need.
+    pub(super) async fn install(&mut self, rpms: &[PathBuf]) -> Step<()> {
+        if rpms.is_empty() {
+            return Ok(Ok(()));
+        }
+        self.logs.enter("root");
+        // `--oldpackage`: the tree decides its versions, even below the seed's. Dependencies are checked.
+        let mut argv = owned(&["rpm", "--define", "_dbpath /var/lib/rpm", "-U", "--oldpackage"]);
+        for path in rpms {
+            argv.push(format!("{RPM_FOLDER}/{}", place_in(path, &self.rpms, None)?));
+        }
+        self.as_root(argv).await
     }
-    if !order.check {
-        argv.push("--nocheck".to_owned());
+
+    async fn make_folders(&mut self) -> Step<()> {
+        let mut argv = owned(&["install", "-d", "-o", "1000", "-g", "1000", TOPDIR]);
+        argv.extend(INPUT_FOLDERS.iter().chain(&OUTPUT_FOLDERS).map(|name| format!("{TOPDIR}/{name}")));
+        self.as_root(argv).await
     }
-    let file_name = spec.file_name().unwrap_or_default().to_string_lossy();
-    argv.push(format!("{TOPDIR}/SPECS/{file_name}"));
-    let started = Instant::now();
-    let status = session
-        .exec(
-            ExecSpec {
-                argv,
-                environment: environment(order.cpus),
-                directory: PathBuf::from(TOPDIR),
-                user: User::Builder,
-                timeout: Some(order.timeout),
-                idle_timeout: None,
-            },
-            logs,
-        )
-        .await?;
-    let rpmbuild = started.elapsed();
-    if !status.success() {
-        return Ok((failed(logs, status), rpmbuild));
+
+    /// Makes rpmbuild's folders as if it had not run yet.
+    pub(super) async fn clear_folders(&mut self) -> Step<()> {
+        let mut argv = owned(&["rm", "-rf"]);
+        argv.extend(OUTPUT_FOLDERS.map(|name| format!("{TOPDIR}/{name}")));
+        go_on!(self.as_root(argv).await);
+        self.make_folders().await
     }
-    let mut built = Vec::new();
-    for folder in ["RPMS", "SRPMS"] {
-        let host = artifacts.join(folder);
+
+    async fn as_root(&mut self, argv: Vec<String>) -> Step<()> {
+        let status = self.session.exec(self.command(argv, "/", User::Root, ROOT_TIMEOUT), &mut self.logs).await?;
+        Ok(if status.success() { Ok(()) } else { Err(self.failed(status)) })
+    }
+
+    /// Runs rpmbuild on the spec as an ordinary user.
+    pub(super) async fn rpmbuild(&mut self, options: &[&str]) -> Result<ExecStatus, JobError> {
+        self.logs.enter("srpm");
+        let argv = self.on_spec("rpmbuild", options);
+        let left = self.order.timeout.saturating_sub(self.rpmbuild);
+        let started = Instant::now();
+        let command = self.command(argv, TOPDIR, User::Builder, left);
+        let status = self.session.exec(command, &mut self.logs).await;
+        self.rpmbuild += started.elapsed();
+        Ok(status?)
+    }
+
+    /// A program of rpm's with options, the macros of all builds and the spec.
+    pub(super) fn on_spec(&self, program: &str, options: &[&str]) -> Vec<String> {
+        let mut argv = owned(&[program]);
+        argv.extend(owned(options));
+        for (name, body) in &self.order.defines {
+            argv.extend(["--define".to_owned(), format!("{name} {body}")]);
+        }
+        let file_name = self.order.spec.file_name().unwrap_or_default().to_string_lossy();
+        argv.push(format!("{TOPDIR}/SPECS/{file_name}"));
+        argv
+    }
+
+    pub(super) fn command(&self, argv: Vec<String>, directory: &str, user: User, timeout: Duration) -> ExecSpec {
+        ExecSpec {
+            argv,
+            environment: environment(self.order.cpus),
+            directory: PathBuf::from(directory),
+            user,
+            timeout: Some(timeout),
+            idle_timeout: None,
+        }
+    }
+
+    async fn collect(&mut self) -> Result<Vec<PathBuf>, JobError> {
+        let mut built = Vec::new();
+        for folder in ["RPMS", "SRPMS"] {
+            built.extend(self.copy_rpms(folder, folder).await?);
+        }
+        Ok(built)
+    }
+
+    /// Copies the RPMs of one of rpmbuild's folders to one of the artifacts', and lists them.
+    pub(super) async fn copy_rpms(&mut self, folder: &str, to: &str) -> Result<Vec<PathBuf>, JobError> {
+        let host = self.artifacts.join(to);
         std::fs::create_dir_all(&host).map_err(failure("create", &host))?;
-        session.copy_out(Path::new(&format!("{TOPDIR}/{folder}")), &host).await?;
+        self.session.copy_out(Path::new(&format!("{TOPDIR}/{folder}")), &host).await?;
+        let mut rpms = Vec::new();
         for entry in walkdir::WalkDir::new(&host).sort_by_file_name() {
             let entry =
                 entry.map_err(|error| JobError::Io { action: "list", path: host.clone(), source: error.into() })?;
             if entry.file_type().is_file() && entry.path().extension().is_some_and(|extension| extension == "rpm") {
-                built.push(entry.into_path());
+                rpms.push(entry.into_path());
             }
         }
+        Ok(rpms)
     }
-    Ok((JobEnd::Built(built), rpmbuild))
+
+    pub(super) fn failed(&mut self, status: ExecStatus) -> JobEnd {
+        self.logs.flush();
+        JobEnd::Failed { phase: self.logs.phase().to_owned(), status, tail: self.logs.tail() }
+    }
 }
 
-fn failed(logs: &mut PhaseLogs<'_>, status: ExecStatus) -> JobEnd {
-    logs.flush();
-    JobEnd::Failed { phase: logs.phase().to_owned(), status, tail: logs.tail() }
+pub(super) fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Puts a file into a folder under its own or another name, by a hard link where that can be, and returns the

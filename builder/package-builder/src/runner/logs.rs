@@ -1,6 +1,7 @@
 //! A job's logs: rpmbuild's output, split into a file a phase as it comes.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,8 @@ const TAIL: usize = 40;
 pub(super) struct PhaseLogs<'a> {
     folder: PathBuf,
     phase: String,
+    /// Phases that have a log of this job already: rpmbuild may run more than once.
+    seen: BTreeSet<String>,
     file: Option<BufWriter<File>>,
     line: Vec<u8>,
     tail: std::collections::VecDeque<String>,
@@ -30,6 +33,7 @@ impl<'a> PhaseLogs<'a> {
         let mut logs = Self {
             folder: folder.to_owned(),
             phase: String::new(),
+            seen: BTreeSet::new(),
             file: None,
             line: Vec::new(),
             tail: std::collections::VecDeque::new(),
@@ -40,7 +44,7 @@ impl<'a> PhaseLogs<'a> {
         logs
     }
 
-    /// Begins another phase.
+    /// Begins another phase; one that was there before goes on.
     pub(super) fn enter(&mut self, phase: &str) {
         self.flush();
         if self.phase == phase {
@@ -48,7 +52,9 @@ impl<'a> PhaseLogs<'a> {
         }
         phase.clone_into(&mut self.phase);
         self.tail.clear();
-        match File::create(self.path()) {
+        let goes_on = !self.seen.insert(phase.to_owned());
+        let file = OpenOptions::new().create(true).write(true).append(goes_on).truncate(!goes_on).open(self.path());
+        match file {
             Ok(file) => self.file = Some(BufWriter::new(file)),
             Err(error) => {
                 self.file = None;
@@ -166,10 +172,13 @@ mod tests {
         }
         logs.flush();
         assert_eq!(logs.tail(), ["Executing(%check): x", "ok", "no end"]);
+        logs.enter("root");
+        logs.write(b"more installed\n");
+        logs.flush();
         let read = |phase: &str| std::fs::read_to_string(folder.path().join(format!("{phase}.log"))).expect("a log");
-        assert_eq!(read("root"), "installed\n");
+        assert_eq!(read("root"), "installed\nmore installed\n");
         assert_eq!(read("build"), "Executing(%build): /bin/sh -e x\ncc a.c\n");
         assert_eq!(read("check"), "Executing(%check): x\nok\nno end");
-        assert_eq!(*seen.lock().expect("no other thread"), ["root", "build", "check"]);
+        assert_eq!(*seen.lock().expect("no other thread"), ["root", "build", "check", "root"]);
     }
 }

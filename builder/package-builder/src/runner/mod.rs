@@ -2,10 +2,12 @@
 //!
 //! [`Planning`] is everything known before a run; [`run_plan`] takes it to its end.
 
+mod asking;
 mod cause;
 pub mod conventions;
 mod dispatcher;
 mod events;
+mod generated;
 mod ground;
 mod inputs;
 mod job;
@@ -15,8 +17,10 @@ mod prepare;
 mod state;
 mod stop;
 
+pub use asking::{Grant, MoreNeeds, Stopped};
 pub use dispatcher::{RunEnd, RunOptions, num_cpus, run as run_plan};
 pub use events::{Events, new_run_id};
+pub use generated::GeneratedNeeds;
 pub use ground::{Ground, emit_base_progress};
 pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings, fetch_sources};
 pub use job::{JobEnd, JobError, JobOrder, JobReport, run_job};

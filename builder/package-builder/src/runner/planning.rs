@@ -20,6 +20,7 @@ use crate::seeds::{Seed, SeedError, SeedRpm, StageSettings};
 
 use super::conventions::KEY_VERSION;
 use super::events::{Events, now_milliseconds};
+use super::generated;
 use super::ground::{Ground, bring};
 use super::inputs::Inputs;
 use super::state::State;
@@ -83,18 +84,17 @@ impl Planning {
             Generations::open(layout.root()).map_err(|error| CommandError::infrastructure(error.to_string()))?;
         let published = generations.current();
         universe.published = published_metadata(published.as_ref());
+        let state = State::load(&layout.state())?;
+        let mut inputs = BTreeMap::new();
         for spec in &evaluated {
-            let (source, spec) = (spec.package.clone(), spec.name.clone());
-            universe.tree.push(TreePackage { source, spec, generated: Vec::new() });
+            let of_spec = Inputs::read(spec)?;
+            let generated = generated::remembered(&state, spec, &of_spec);
+            universe.tree.push(TreePackage { source: spec.package.clone(), spec: spec.name.clone(), generated });
+            inputs.insert(spec.package.name.clone(), of_spec);
         }
         let graph = planner::resolve(&universe);
         let specs: BTreeMap<_, _> = evaluated.into_iter().map(|spec| (spec.package.name.clone(), spec)).collect();
-        let inputs = specs
-            .iter()
-            .map(|(name, spec)| Ok((name.clone(), Inputs::read(spec)?)))
-            .collect::<Result<_, CommandError>>()?;
-        let state = State::load(&layout.state())?;
-        Ok(Self {
+        let mut planning = Self {
             stage,
             seed_sets,
             seeds: rpms,
@@ -110,7 +110,9 @@ impl Planning {
             state,
             inputs,
             defines,
-        })
+        };
+        planning.doubt_generated();
+        Ok(planning)
     }
 
     /// Makes sure that RPMs of seeds are in the cache and are what they should be.
@@ -160,11 +162,14 @@ impl Planning {
     /// The digests of what goes into each build from the tree.
     #[must_use]
     pub fn input_digests(&self) -> BTreeMap<String, InputDigest> {
-        let digest = |name: &String, inputs: &Inputs| InputDigest {
-            spec_sha256: planner::key::spec_digest(&self.specs[name].package.parsed),
-            sources: inputs.checksums(),
-        };
-        self.inputs.iter().map(|(name, inputs)| (name.clone(), digest(name, inputs))).collect()
+        let names = self.specs.keys();
+        names.filter_map(|name| Some((name.clone(), self.input_digest(name)?))).collect()
+    }
+
+    /// The digests of what goes into one build from the tree.
+    #[must_use]
+    pub fn input_digest(&self, package: &str) -> Option<InputDigest> {
+        Some(self.inputs.get(package)?.digest(self.specs.get(package)?))
     }
 
     /// Decides what must be built for the targets; broken specs among them are in the plan's blocked list's
@@ -192,7 +197,10 @@ impl Planning {
         let plan = |forced| {
             planner::plan(&self.graph, &wanted, &self.state.known(), &self.input_digests(), &self.circumstances(forced))
         };
-        plan(forced).map_err(|error| CommandError::usage(error.to_string()))
+        let mut plan = plan(forced).map_err(|error| CommandError::usage(error.to_string()))?;
+        let stale = plan.stale.iter().map(|(name, _)| name);
+        plan.unasked = stale.filter(|name| self.must_ask(name) && self.generated(name).is_none()).cloned().collect();
+        Ok(plan)
     }
 
     /// Takes over what was just published.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use super::generated::GeneratedNeeds;
 use planner::KnownBuild;
 use serde::{Deserialize, Serialize};
 
@@ -32,11 +33,14 @@ pub struct State {
     version: u32,
     /// Source packages by name.
     pub packages: BTreeMap<String, BuiltPackage>,
+    /// What builds turned out to need besides what their specs state, by source package.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generated: BTreeMap<String, GeneratedNeeds>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { version: VERSION, packages: BTreeMap::new() }
+        Self { version: VERSION, packages: BTreeMap::new(), generated: BTreeMap::new() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Blocker, BuildGraph, Edge};
+use super::{Asker, Blocker, BuildGraph, Edge};
 use crate::plan::order_of;
 
 /// The graph in Graphviz's language: an arrow from what needs to what is needed, labelled with the need; dashed
@@ -93,7 +93,9 @@ pub fn to_json(graph: &BuildGraph) -> Value {
 }
 
 fn label(edge: &Edge) -> String {
-    edge.reasons.first().map(|reason| reason.dependency.to_string()).unwrap_or_default()
+    let Some(reason) = edge.reasons.first() else { return String::new() };
+    let origin = if reason.asker == Asker::Generated { " (generated)" } else { "" };
+    format!("{}{origin}", reason.dependency)
 }
 
 fn quoted(text: &str) -> String {
