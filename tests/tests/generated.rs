@@ -1,6 +1,7 @@
 //! Needs that only a build root can tell: `%generate_buildrequires`, and `BuildRequires` that macros of other needs
 //! define. Real rpmbuild in the Linux sandbox, and the seeds of this repository's own tree.
 
+use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 
 use tests::tree::Tree;
@@ -36,6 +37,12 @@ fn chain(tree: &Tree) {
     tree.spec("deep", &["Provides: made(deep) = 1"], "");
 }
 
+/// The key and the RPMs' identities of every build by source package.
+fn known(tree: &Tree) -> BTreeMap<String, (String, BTreeMap<String, String>)> {
+    let state = package_builder::runner::State::load(&tree.path("out/state.json")).expect("the run left a state");
+    state.packages.into_iter().map(|(name, built)| (name, (built.known.key, built.rpms))).collect()
+}
+
 const BUILD: &[&str] = &["build", "app", "--sandbox", "linux", "--jobs", "2"];
 
 #[test]
@@ -66,16 +73,50 @@ fn what_is_generated_is_built_first_and_planned_the_next_time() {
     tree.run(&["rdeps", "deep"]).expect(0, &["app needs deep-1-1.noarch", &reason]);
     tree.run(&["graph", "app"]).expect(0, &["\"app\" -> \"deep\" [label=\"made(deep) >= 1 (generated)\"]"]);
 
-    // From nothing but the memory, the order is right at once and nobody is asked in vain.
+    // From nothing but the memory, the order is right at once, nobody is asked in vain and the result is the same.
+    let before = known(&tree);
     std::fs::remove_dir_all(tree.path("out/generations")).expect("the generations are there");
     std::fs::remove_file(tree.path("out/repo")).expect("`repo` is there");
     let again = tree.run(BUILD);
     again.expect(0, &["3/3 jobs run"]);
     assert!(!again.text.contains("waits for") && !again.text.contains("Generated"), "{}", again.text);
+    assert_eq!(known(&tree), before);
 
     // A change of what it needs reaches it.
     tree.spec("deep", &["Provides: made(deep) = 1", "Provides: more"], "");
     tree.run(&["plan", "app"]).expect(0, &["deep  the spec changed", "app   deep is to be built", "2 to build"]);
+}
+
+/// Adds `says`, a package whose file tells what is to be asked for.
+fn says(tree: &Tree, need: &str) {
+    let text = format!(
+        "Name: says\nVersion: 1\nRelease: 1\nSummary: A test\nLicense: MIT\nBuildArch: noarch\n\n\
+         %description\nA test.\n\n%install\nmkdir -p %{{buildroot}}/usr/share\n\
+         echo '{need}' > %{{buildroot}}/usr/share/says\n\n%files\n/usr/share/says\n"
+    );
+    tree.write("SPECS/says/says.spec", &text);
+}
+
+#[test]
+fn another_root_is_asked_anew_and_what_it_no_longer_asks_for_is_not_in_it() {
+    let tree = Tree::new();
+    says(&tree, "made(lib)");
+    spec(&tree, "app", &["BuildRequires: says"], "cat /usr/share/says");
+    tree.spec("lib", &["Provides: made(lib)"], "");
+    tree.spec("other", &["Provides: made(other)"], "");
+    tree.run(BUILD).expect(0, &["app-1-1 waits for lib", "3/3 jobs run: 3 built"]);
+    says(&tree, "made(other)");
+    // Until it is asked, the plan goes by what it knows.
+    tree.run(&["plan", "app"]).expect(0, &["1  says  the spec changed", "2  app   says is to be built", "2 to build"]);
+    tree.run(BUILD).expect(0, &["1 need of app-1-1: made(other)", "app-1-1 waits for other", "3/3 jobs run"]);
+    tree.run(&["plan", "app"]).expect(0, &["0 to build, 3 fresh"]);
+    tree.run(&["why", "app", "other"]).expect(0, &["other is in the build root of app"]);
+    tree.run(&["why", "app", "lib"]).expect(1, &["app needs no lib"]);
+    // A change that asks for the same again needs one run, and no waiting.
+    says(&tree, "made(other) >= 0");
+    let again = tree.run(BUILD);
+    again.expect(0, &["1 need of app-1-1: made(other) >= 0", "2/2 jobs run"]);
+    assert!(!again.text.contains("waits for"), "{}", again.text);
 }
 
 #[test]
