@@ -117,6 +117,14 @@ fn another_root_is_asked_anew_and_what_it_no_longer_asks_for_is_not_in_it() {
     let again = tree.run(BUILD);
     again.expect(0, &["1 need of app-1-1: made(other) >= 0", "2/2 jobs run"]);
     assert!(!again.text.contains("waits for"), "{}", again.text);
+    // What cannot be met is final only as long as the root that asks for it is.
+    says(&tree, "nowhere");
+    tree.run(BUILD).expect(1, &["nothing meets `nowhere`"]);
+    tree.run(&["plan", "app"]).expect(3, &["nothing meets `nowhere`"]);
+    says(&tree, "made(lib)");
+    tree.run(&["plan", "app"]).expect(0, &["1  says  the spec changed", "2 to build"]);
+    tree.run(BUILD).expect(0, &["1 need of app-1-1: made(lib)"]);
+    tree.run(&["plan", "app"]).expect(0, &["0 to build, 3 fresh"]);
 }
 
 #[test]
@@ -143,11 +151,16 @@ fn what_cannot_be_met_says_who_asked_and_a_cycle_its_way() {
     spec(&tree, "lost", &["Provides: made(lost)"], "echo 'nowhere >= 3'");
     spec(&tree, "ring", &["Provides: made(ring)"], "echo 'made(band)'");
     tree.spec("band", &["Provides: made(band)", "BuildRequires: made(ring)"], "");
+    spec(&tree, "weak", &["Provides: made(weak)"], "echo 'made(bad)'");
+    tree.spec("bad", &["Provides: made(bad)"], "exit 1");
     let asked = format!("%generate_buildrequires asks for `nowhere >= 3` at {}", section("lost"));
     let ring = format!("ring needs band: %generate_buildrequires asks for `made(band)` at {}", section("ring"));
     let answer = tree.run(&["build", "--all", "--sandbox", "linux"]);
     let band = "band needs ring: the spec asks for `made(ring)` at SPECS/band/band.spec:8";
-    answer.expect(1, &["nothing meets `nowhere >= 3`", &asked, &ring, band, "Blocked band-1-1"]);
+    answer.expect(
+        1,
+        &["nothing meets `nowhere >= 3`", &asked, &ring, band, "Blocked band-1-1", "Blocked weak-1-1: it needs bad"],
+    );
     // It is remembered, so the plan says it without a build.
     tree.run(&["plan", "lost"]).expect(3, &["nothing meets `nowhere >= 3`", &asked]);
     tree.run(&["plan", "ring"]).expect(3, &[&ring, band]);

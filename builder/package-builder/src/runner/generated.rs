@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use planner::{Blocker, Index, InputDigest};
+use planner::{Blocker, Index, InputDigest, Targets};
 use rpmspec_parser::rpm::Dependency;
 use rpmspec_parser::spec::{Located, SourcePackage};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ fn located(source: &SourcePackage, needs: &[Dependency]) -> Vec<Located<Dependen
 }
 
 impl Planning {
-    /// Forgets predictions that cannot be met, unless the root that gave them is still what would be asked: they
+    /// Leaves predictions out that cannot be met, unless the root that gave them is still what would be asked: they
     /// would keep their package from ever being asked again.
     pub(super) fn doubt_generated(&mut self) {
         let is_blocked = |name: &String| {
@@ -53,12 +53,26 @@ impl Planning {
         let doubtful = self.universe.tree.iter().filter(|tree| !tree.generated.is_empty());
         let doubtful: Vec<String> = doubtful.map(|tree| tree.source.name.clone()).filter(is_blocked).collect();
         for name in doubtful {
-            let asked_at = self.generated(&name).map(|answer| answer.asked_at.clone());
-            if prepare_stated(self, &name).is_ok_and(|stated| asked_at.as_ref() != Some(&stated.known.key)) {
-                self.set_generated(&name, &[]);
-                planner::resolve_again(&Index::new(&self.universe), &mut self.graph, &name);
+            let Some(answer) = self.generated(&name).cloned() else { continue };
+            self.set_generated(&name, &[]);
+            if self.would_ask_at(&name).is_none_or(|key| key == answer.asked_at) {
+                self.set_generated(&name, &answer.needs);
             }
         }
+    }
+
+    /// The key of the root that a source package would be asked in, known without its prediction; empty while
+    /// something in it is to be built. `None` where there is no such root.
+    fn would_ask_at(&self, package: &str) -> Option<String> {
+        let stated = prepare_stated(self, package);
+        let targets = Targets::Named(vec![package.to_owned()]);
+        let circumstances = self.circumstances(BTreeSet::new());
+        let plan = planner::plan(&self.graph, &targets, &self.state.known(), &self.input_digests(), &circumstances);
+        let needed = self.graph.needed_sources(package);
+        if plan.is_ok_and(|plan| plan.stale.iter().any(|(name, _)| needed.contains(name))) {
+            return Some(String::new());
+        }
+        Some(stated.ok()?.known.key)
     }
 
     /// The answer of a source package, if its spec and sources are still those that gave it.
@@ -90,13 +104,13 @@ impl Planning {
         let answer = GeneratedNeeds { inputs, asked_at: asked_at.to_owned(), needs: needs.clone() };
         self.state.generated.insert(package.to_owned(), answer);
         self.set_generated(package, &needs);
-        planner::resolve_again(&Index::new(&self.universe), &mut self.graph, package);
         needs
     }
 
-    /// Enters needs into the universe.
+    /// Enters needs into the universe, and resolves the source package with them.
     fn set_generated(&mut self, package: &str, needs: &[Dependency]) {
         let Some(tree) = self.universe.tree.iter_mut().find(|tree| tree.source.name == package) else { return };
         tree.generated = located(&tree.source, needs);
+        planner::resolve_again(&Index::new(&self.universe), &mut self.graph, package);
     }
 }
