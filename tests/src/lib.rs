@@ -1,5 +1,6 @@
 //! Helpers of the end-to-end suite: where things are, running real programs, and skips nobody can miss.
 
+pub mod distribution;
 pub mod oracle;
 pub mod tree;
 pub mod validity;

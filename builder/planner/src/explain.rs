@@ -1,11 +1,13 @@
 //! Why a set of needs has no install set: who asks, what exists, why none of it will do, what is spelled alike.
 
 pub(crate) mod exclusion;
+pub(crate) mod nearest;
+mod why;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use rpmspec_parser::rpm::{Capability, Dependency, Nevra};
+use rpmspec_parser::rpm::{Dependency, Nevra};
 use rpmspec_parser::spec::Located;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +78,8 @@ impl fmt::Display for Unmet {
         }
         if !self.nearest.is_empty() {
             write!(formatter, "\n  spelled alike: {}", self.nearest.join(", "))?;
+        } else if self.rejected.is_empty() {
+            formatter.write_str("\n  no package, module or file has this name or one like it")?;
         }
         Ok(())
     }
@@ -156,21 +160,39 @@ fn located(reason: &Reason) -> Located<Dependency> {
 }
 
 /// The packages that can be in no build root, because something they need without condition has no provider, or
-/// only such ones.
+/// only such ones. Every dependency is looked at once.
 pub(crate) fn hopeless(index: &Index<'_>, usable: &[bool]) -> Vec<bool> {
     let mut hopeless: Vec<bool> = usable.iter().map(|usable| !usable).collect();
-    loop {
-        let mut changed = false;
-        for (number, package) in index.packages.iter().enumerate() {
-            if !hopeless[number] && package.statements.iter().any(|statement| is_hopeless(statement, &hopeless)) {
-                hopeless[number] = true;
-                changed = true;
+    // Of each need, how many providers are left; of each package, the needs it provides for.
+    let mut left: Vec<(usize, usize)> = Vec::new();
+    let mut provides_for: Vec<Vec<usize>> = vec![Vec::new(); index.packages.len()];
+    let mut open: Vec<usize> = Vec::new();
+    for (number, package) in index.packages.iter().enumerate().filter(|(number, _)| usable[*number]) {
+        for statement in package.statements.iter().filter(|statement| statement.absent.is_empty()) {
+            let mut count = 0;
+            for provider in statement.present.iter().filter(|provider| usable[**provider as usize]) {
+                provides_for[*provider as usize].push(left.len());
+                count += 1;
             }
-        }
-        if !changed {
-            return hopeless;
+            if count == 0 {
+                open.push(number);
+            }
+            left.push((count, number));
         }
     }
+    while let Some(number) = open.pop() {
+        if std::mem::replace(&mut hopeless[number], true) {
+            continue;
+        }
+        for need in &provides_for[number] {
+            let (count, asker) = &mut left[*need];
+            *count -= 1;
+            if *count == 0 {
+                open.push(*asker);
+            }
+        }
+    }
+    hopeless
 }
 
 pub(crate) fn is_hopeless(statement: &Statement, hopeless: &[bool]) -> bool {
@@ -186,47 +208,77 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Follows a hopeless need to the need that has no provider.
+    /// Follows a hopeless need to the need that has no provider. Providers passed on the way are told too.
     fn unmet(&mut self, mut reasons: Vec<Reason>, statements: &[Statement]) -> Unmet {
-        let failing = statements.iter().find(|statement| is_hopeless(statement, self.hopeless));
-        let present: Vec<u32> = failing.map_or_else(Vec::new, |statement| statement.present.clone());
-        let dependency = reasons.last().map_or_else(|| Dependency::any(""), |reason| reason.dependency.clone());
-        // One provider that would do but for its own needs: those are the cause.
-        let deeper =
-            present.iter().copied().find(|number| self.usable[*number as usize] && !self.seen.contains(number));
-        if let Some(number) = deeper {
+        let mut failing = statements.iter().find(|statement| is_hopeless(statement, self.hopeless));
+        let mut passed = Vec::new();
+        loop {
+            let present: &[u32] = failing.map_or(&[], |statement| &statement.present);
+            let dependency = reasons.last().map_or_else(|| Dependency::any(""), |reason| reason.dependency.clone());
+            // One provider that would do but for its own needs: those are the cause.
+            let is_cause = |number: &&u32| self.usable[**number as usize] && !self.seen.contains(number);
+            let deeper = present.iter().find(is_cause).and_then(|number| {
+                let package = &self.index.packages[*number as usize];
+                let statement = package.statements.iter().find(|one| is_hopeless(one, self.hopeless))?;
+                Some((*number, package, statement, required_place(statement)?))
+            });
+            let Some((number, package, statement, place)) = deeper else {
+                return self.end(reasons, dependency, present, passed);
+            };
             self.seen.insert(number);
-            let package = &self.index.packages[number as usize];
-            let failing = package.statements.iter().find(|statement| is_hopeless(statement, self.hopeless));
-            if let Some((statement, place)) =
-                failing.and_then(|statement| Some((statement, required_place(statement)?)))
-            {
-                reasons.push(reason_of(self.index, package, place));
-                return self.unmet(reasons, std::slice::from_ref(statement));
+            for other in present.iter().filter(|other| **other != number).take(MOST_REJECTED) {
+                let mut one = self.rejected(*other, &dependency, present);
+                one.why += &format!(" (for `{dependency}`)");
+                if !passed.contains(&one) && one.nevra != package.metadata.nevra {
+                    passed.push(one);
+                }
             }
+            reasons.push(reason_of(self.index, package, place));
+            failing = Some(statement);
         }
-        let mut rejected = Vec::new();
-        let named = dependency.capabilities().into_iter().flat_map(|capability| self.index.named_alike(capability));
-        let numbers: BTreeSet<u32> = present.into_iter().chain(named).collect();
+    }
+
+    /// A need without provider: what there is instead.
+    fn end(&self, reasons: Vec<Reason>, dependency: Dependency, present: &[u32], passed: Vec<Rejected>) -> Unmet {
+        let index = self.index;
+        let wanted = dependency.capabilities();
+        let named = wanted.iter().flat_map(|capability| index.named_alike(capability));
+        let numbers: BTreeSet<u32> = present.iter().copied().chain(named).collect();
+        let mut rejected: Vec<Rejected> = Vec::new();
         for number in numbers.into_iter().take(MOST_REJECTED) {
-            let package = &self.index.packages[number as usize];
-            let why = self.why_not(number, &dependency);
-            let one = Rejected { nevra: package.metadata.nevra.clone(), origin: package.origin(), why };
+            let one = self.rejected(number, &dependency, present);
             // What is promised and what is published often say the same.
             if !rejected.contains(&one) {
                 rejected.push(one);
             }
         }
-        let nearest = match &dependency {
-            Dependency::Capability(capability) if rejected.is_empty() => {
-                nearest_names(&capability.name, self.index.known_names())
-            }
-            _ => Vec::new(),
-        };
+        for (metadata, origin) in index.foreign.iter().filter(|(metadata, _)| {
+            metadata.provides.iter().any(|provided| wanted.iter().any(|wanted| provided.overlaps(wanted)))
+        }) {
+            let why = format!("for {}, not for {}", metadata.nevra.arch, index.universe.arch);
+            rejected.push(Rejected { nevra: metadata.nevra.clone(), origin: format!("seed {origin}"), why });
+        }
+        rejected.truncate(MOST_REJECTED);
+        let is_known = |name: &str| rejected.iter().any(|one| one.why.contains(name) || one.nevra.name == name);
+        let unknown = wanted.iter().filter(|capability| rejected.is_empty() || !is_known(&capability.name));
+        let mut nearest: Vec<String> = unknown.flat_map(|capability| index.nearest(&capability.name)).collect();
+        nearest.sort();
+        nearest.dedup();
+        if let [only] = &*wanted {
+            // One name keeps its own order, the nearest first.
+            nearest = if rejected.is_empty() { index.nearest(&only.name) } else { Vec::new() };
+        }
+        rejected.extend(passed);
         Unmet { reasons, dependency, rejected, nearest, story: String::new() }
     }
 
-    fn why_not(&self, number: u32, dependency: &Dependency) -> String {
+    fn rejected(&self, number: u32, dependency: &Dependency, present: &[u32]) -> Rejected {
+        let package = &self.index.packages[number as usize];
+        let why = self.why_not(number, dependency, present.contains(&number));
+        Rejected { nevra: package.metadata.nevra.clone(), origin: package.origin(), why }
+    }
+
+    fn why_not(&self, number: u32, dependency: &Dependency, meets: bool) -> String {
         let package = &self.index.packages[number as usize];
         if let Some(withheld) = &package.withheld {
             return withheld.clone();
@@ -234,34 +286,12 @@ impl Walk<'_> {
         if self.exclude_source.is_some() && self.index.source_name(package) == self.exclude_source {
             return "built by this very spec".to_owned();
         }
-        let offered: Vec<&Capability> = dependency
-            .capabilities()
-            .into_iter()
-            .flat_map(|wanted| package.metadata.provides.iter().filter(|provided| provided.name == wanted.name))
-            .collect();
-        if !offered.is_empty() && !dependency.capabilities().iter().any(|w| offered.iter().any(|o| o.overlaps(w))) {
-            let offered: Vec<_> = offered.iter().map(ToString::to_string).collect();
-            return format!("offers {}", offered.join(", "));
+        if !meets {
+            return why::not_enough(&package.metadata, dependency);
         }
         if self.usable[number as usize] { "its own needs cannot be met".to_owned() } else { "not built yet".to_owned() }
     }
 }
 
-/// At most this many names are suggested.
-const MOST_NEAREST: usize = 3;
-
-/// The names spelled most like one, the nearest first; none where nothing comes near.
-pub(crate) fn nearest_names<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let score = |other: &str| {
-        let spelled = strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-        // `zlib1g-dev` for `zlib`: one inside the other is near too.
-        let inside = name.len() > 2 && other.len() > 2 && (other.contains(name) || name.contains(other));
-        if inside { spelled.max(0.9) } else { spelled }
-    };
-    let mut scored: Vec<(f64, &str)> =
-        known.into_iter().filter(|o| *o != name).map(|other| (score(other), other)).collect();
-    scored.retain(|(score, _)| *score > 0.85);
-    scored.sort_by(|(left, a), (right, b)| right.total_cmp(left).then_with(|| a.cmp(b)));
-    scored.dedup_by(|(_, a), (_, b)| a == b);
-    scored.into_iter().take(MOST_NEAREST).map(|(_, name)| name.to_owned()).collect()
-}
+#[cfg(test)]
+mod tests;

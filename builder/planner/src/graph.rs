@@ -1,10 +1,12 @@
 //! The build graph: the build root of every source package, and what must be built before what.
 
+mod members;
 mod output;
 mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Dependency, Nevra};
@@ -130,8 +132,9 @@ pub struct BuildNode {
     pub spec: String,
     /// The RPMs it gives, as far as they are known before it is built.
     pub packages: Vec<Nevra>,
-    /// What its build root holds, sorted by name; empty when it is blocked by itself.
-    pub build_root: Vec<Member>,
+    /// What its build root holds, sorted by name; empty when it is blocked by itself. Build roots share
+    /// what they have in common.
+    pub build_root: Vec<Arc<Member>>,
     /// Whether `build_root` was solved with real headers only, so that it is what a build would get now.
     pub exact: bool,
     /// The first of `packages` that is not published; `None` once all are.

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use rayon::prelude::*;
 use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Capability, Dependency, PackageMetadata, RichOperator};
 use rpmspec_parser::spec::Located;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clauses::{TooComplex, refused, required};
 use crate::predict::{Prediction, predictions};
-use crate::{Blocker, Universe};
+use crate::{Blocker, TreePackage, Universe};
 
 /// Where a package's header is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,6 +112,14 @@ pub struct Index<'u> {
     pub(crate) blocked: BTreeMap<&'u str, Blocker>,
     /// Whether all that a source package is predicted to give is published, by place in the tree.
     pub(crate) is_published: Vec<bool>,
+    /// Packages for other architectures, with the names of their seeds; never used, only told of.
+    pub(crate) foreign: Vec<(&'u PackageMetadata, &'u str)>,
+    /// The packages of every source package, by place in the tree.
+    pub(crate) of_tree: Vec<Vec<u32>>,
+    /// The clauses of what every spec needs and refuses in its build root, by place in the tree.
+    pub(crate) built: Vec<Result<Vec<Statement>, TooComplex>>,
+    /// The clauses of the base.
+    pub(crate) base: Result<Vec<Statement>, TooComplex>,
 }
 
 impl<'u> Index<'u> {
@@ -130,8 +139,12 @@ impl<'u> Index<'u> {
             sources: BTreeMap::new(),
             blocked: BTreeMap::new(),
             is_published: vec![false; universe.tree.len()],
+            foreign: Vec::new(),
+            of_tree: vec![Vec::new(); universe.tree.len()],
+            built: Vec::new(),
+            base: Ok(Vec::new()),
         };
-        let by_place: Vec<_> = universe.tree.iter().map(|tree| predictions(&tree.source, &universe.arch)).collect();
+        let by_place: Vec<_> = universe.tree.par_iter().map(|tree| predictions(&tree.source, &universe.arch)).collect();
         index.sort_out_sources(&by_place);
         index.add_packages(by_place);
         index.add_files();
@@ -230,6 +243,9 @@ impl<'u> Index<'u> {
         withheld: Option<String>,
     ) -> Option<u32> {
         if metadata.nevra.arch != self.universe.arch && metadata.nevra.arch != "noarch" {
+            if let Cow::Borrowed(metadata) = metadata {
+                self.foreign.push((metadata, seed.unwrap_or_default()));
+            }
             return None;
         }
         let number = to_number(self.packages.len());
@@ -248,6 +264,9 @@ impl<'u> Index<'u> {
                 }
             }
         }
+        if let Some(place) = tree {
+            self.of_tree[place].push(number);
+        }
         self.packages.push(Package { id, metadata, tree, seed, name, withheld, statements: Vec::new() });
         Some(number)
     }
@@ -259,11 +278,9 @@ impl<'u> Index<'u> {
             .packages
             .iter()
             .flat_map(|package| package.metadata.requires.iter().chain(&package.metadata.conflicts));
-        let built = self
-            .universe
-            .tree
-            .iter()
-            .flat_map(|tree| tree.source.build_requires.iter().chain(&tree.source.build_conflicts));
+        let built = self.universe.tree.iter().flat_map(|tree| {
+            tree.source.build_requires.iter().chain(&tree.generated).chain(&tree.source.build_conflicts)
+        });
         for dependency in stated.chain(built.map(|located| &located.value)).chain(&self.universe.base) {
             asked.extend(dependency.capabilities().iter().map(|c| &*c.name).filter(|name| name.starts_with('/')));
         }
@@ -281,11 +298,17 @@ impl<'u> Index<'u> {
     }
 
     fn add_statements(&mut self) {
-        let mut atoms = Atoms::default();
-        let mut all = Vec::with_capacity(self.packages.len());
-        for (number, package) in self.packages.iter().enumerate() {
-            all.push(self.statements_of(to_number(number), package, &mut atoms));
-        }
+        let base: Vec<_> = self.universe.base.iter().map(|value| Located::new(value.clone(), None)).collect();
+        self.base = self.outer(&base, &[], false, &mut Atoms::default());
+        let built = |atoms: &mut Atoms, tree: &TreePackage| {
+            let needs = [&*tree.source.build_requires, &*tree.generated].concat();
+            self.outer(&needs, &tree.source.build_conflicts, true, atoms)
+        };
+        self.built = self.universe.tree.par_iter().map_init(Atoms::default, built).collect();
+        let stated = |atoms: &mut Atoms, (number, package): (usize, &Package<'u>)| {
+            self.statements_of(to_number(number), package, atoms)
+        };
+        let all: Vec<_> = self.packages.par_iter().enumerate().map_init(Atoms::default, stated).collect();
         for (package, statements) in self.packages.iter_mut().zip(all) {
             match statements {
                 Ok(statements) => package.statements = statements,
@@ -345,12 +368,22 @@ impl<'u> Index<'u> {
         refuses: &[Located<Dependency>],
         by_tree: bool,
     ) -> Result<Vec<Statement>, TooComplex> {
-        let (mut atoms, mut statements) = (Atoms::default(), Vec::new());
+        self.outer(needs, refuses, by_tree, &mut Atoms::default())
+    }
+
+    fn outer(
+        &self,
+        needs: &[Located<Dependency>],
+        refuses: &[Located<Dependency>],
+        by_tree: bool,
+        atoms: &mut Atoms,
+    ) -> Result<Vec<Statement>, TooComplex> {
+        let mut statements = Vec::new();
         for (place, need) in needs.iter().enumerate() {
-            self.add_required(StatementKind::Requires(place), &need.value, by_tree, &mut atoms, &mut statements)?;
+            self.add_required(StatementKind::Requires(place), &need.value, by_tree, atoms, &mut statements)?;
         }
         for (place, refused) in refuses.iter().enumerate() {
-            self.add_refused(StatementKind::Conflicts(place), &refused.value, by_tree, &mut atoms, &mut statements)?;
+            self.add_refused(StatementKind::Conflicts(place), &refused.value, by_tree, atoms, &mut statements)?;
         }
         Ok(statements)
     }
@@ -541,15 +574,18 @@ impl<'u> Index<'u> {
 
     /// The packages and capabilities there are, for suggestions; sorted.
     pub(crate) fn known_names(&self) -> BTreeSet<&str> {
-        let provided =
-            self.packages.iter().flat_map(|package| &package.metadata.provides).map(|provided| &*provided.name);
-        provided.filter(|name| !name.contains(".so")).collect()
+        self.packages.iter().flat_map(|package| &package.metadata.provides).map(|provided| &*provided.name).collect()
     }
 
     /// Packages with a capability of this name, whatever its version.
     pub(crate) fn named_alike(&self, capability: &Capability) -> Vec<u32> {
         let named = self.by_provide.get(&capability.name).into_iter().flatten();
         named.map(|(number, _)| *number).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether the `prefer` list names a package.
+    pub(crate) fn is_preferred(&self, package: &Package<'_>) -> bool {
+        self.prefer.contains_key(&*package.metadata.nevra.name)
     }
 
     /// Where a package of the tree states something.

@@ -1,6 +1,7 @@
 //! Resolves, orders and plans the builds of a tree of RPM specs.
 //!
-//! Everything here is a pure function of its arguments: no file, clock, environment or thread. The flow is
+//! Everything here is a pure function of its arguments: no file, clock or environment; rayon spreads what is computed,
+//! never what comes out. The flow is
 //! [`Universe`] → [`resolve`] → [`BuildGraph`] → [`plan`] → [`Plan`] → [`Queue`].
 //!
 //! - [`universe`]: what there is: the tree's source packages, the seeds' packages, what is published.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::explain::nearest_names;
+use crate::explain::nearest::nearest_names;
 use crate::{Blocker, BuildGraph, BuildNode, KeyInputs, key};
 
 /// What a run is asked for.

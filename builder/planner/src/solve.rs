@@ -12,11 +12,12 @@ use std::collections::{BTreeSet, VecDeque};
 use rpmspec_parser::rpm::{Capability, Dependency};
 use rpmspec_parser::spec::Located;
 
+use crate::clauses::TooComplex;
 use crate::explain::exclusion::{Asked, story};
 use crate::explain::{explain, explain_too_complex};
 use crate::index::{Statement, StatementKind};
-use crate::solve::search::{Search, Stated};
-use crate::{Asker, Explanation, Index, PackageId, Reason};
+use crate::solve::search::{Search, Stated, first_provider};
+use crate::{Asker, Explanation, Index, PackageId, Reason, TreePackage};
 
 /// Which packages of the tree a build root may draw on.
 #[derive(Clone, Copy, Debug)]
@@ -64,16 +65,42 @@ pub fn install_set(
 
 /// Like [`install_set`], for any stock; gives the packages' numbers, sorted by name.
 pub(crate) fn solve(index: &Index<'_>, request: Request<'_>) -> Result<Vec<u32>, Explanation> {
-    let usable = usable(index, request.exclude_source, request.stock);
-    let base: Vec<_> = index.universe.base.iter().map(|value| Located::new(value.clone(), None)).collect();
     let needs = [request.needs, request.generated].concat();
-    let outer = index.outer_statements(&needs, request.refuses, true);
-    let outer = outer.and_then(|spec| Ok((spec, index.outer_statements(&base, &[], false)?)));
-    let (spec, base) = outer.map_err(|error| explain_too_complex(&request, &error))?;
-    let preferred = lead(index, &spec, &usable);
-    let statements: Vec<_> = spec.iter().chain(&base).collect();
-    let excluded = |core| explain(index, &request, &statements, spec.len(), &usable, core);
-    run(index, &statements, &usable, &preferred).map_err(excluded)
+    let spec = index.outer_statements(&needs, request.refuses, true);
+    solve_among(index, request, spec.as_deref(), &usable(index, request.exclude_source, request.stock))
+}
+
+/// Like [`solve`], for the build root of a source package; `usable` is what the stock allows for anybody.
+pub(crate) fn solve_source(
+    index: &Index<'_>,
+    place: usize,
+    stock: Stock<'_>,
+    usable: &[bool],
+) -> Result<Vec<u32>, Explanation> {
+    let TreePackage { source, generated, .. } = &index.universe.tree[place];
+    let (needs, refuses, exclude_source) = (&*source.build_requires, &*source.build_conflicts, Some(&*source.name));
+    let mut usable = usable.to_vec();
+    index.of_tree[place].iter().for_each(|own| usable[*own as usize] = false);
+    solve_among(
+        index,
+        Request { needs, generated, refuses, exclude_source, stock },
+        index.built[place].as_deref(),
+        &usable,
+    )
+}
+
+fn solve_among(
+    index: &Index<'_>,
+    request: Request<'_>,
+    spec: Result<&[Statement], &TooComplex>,
+    usable: &[bool],
+) -> Result<Vec<u32>, Explanation> {
+    let outer = spec.and_then(|spec| Ok((spec, index.base.as_deref()?)));
+    let (spec, base) = outer.map_err(|error| explain_too_complex(&request, error))?;
+    let preferred = lead(index, spec, usable);
+    let statements: Vec<_> = spec.iter().chain(base).collect();
+    let excluded = |core| explain(index, &request, &statements, spec.len(), usable, core);
+    run(index, &statements, usable, &preferred).map_err(excluded)
 }
 
 /// Finds what must be installed with one package, itself among it.
@@ -104,20 +131,27 @@ fn run(
 
 /// Which packages may be in the build root at all.
 pub(crate) fn usable(index: &Index<'_>, exclude_source: Option<&str>, stock: Stock<'_>) -> Vec<bool> {
+    let excluded = exclude_source.and_then(|name| index.sources.get(name).copied());
+    let within: Option<Vec<bool>> = match stock {
+        Stock::Published(within) => {
+            Some(index.universe.tree.iter().map(|tree| within.contains(&tree.source.name)).collect())
+        }
+        Stock::Predicted | Stock::Mixed => None,
+    };
     let is_usable = |package: &crate::index::Package<'_>| {
         if package.withheld.is_some() {
             return false;
         }
-        let Some(source) = index.source_name(package) else { return true };
-        let is_published = package.tree.is_some_and(|place| index.is_published[place]);
-        exclude_source != Some(source)
+        let Some(place) = package.tree else { return true };
+        let is_published = index.is_published[place];
+        excluded != Some(place)
             && match (package.id, stock) {
                 (PackageId::Seed(_), _) => true,
                 (PackageId::Predicted { .. }, Stock::Predicted) => true,
                 (PackageId::Predicted { .. }, Stock::Published(_)) => false,
                 (PackageId::Predicted { .. }, Stock::Mixed) => !is_published,
                 (PackageId::Published(_), Stock::Predicted) => false,
-                (PackageId::Published(_), Stock::Published(within)) => within.contains(source),
+                (PackageId::Published(_), Stock::Published(_)) => within.as_ref().is_some_and(|within| within[place]),
                 (PackageId::Published(_), Stock::Mixed) => is_published,
             }
     };
@@ -132,11 +166,11 @@ fn lead(index: &Index<'_>, spec: &[Statement], usable: &[bool]) -> Vec<bool> {
     let mut open: VecDeque<&[Statement]> = VecDeque::from([spec]);
     while let Some(statements) = open.pop_front() {
         for statement in statements.iter().filter(|statement| statement.absent.is_empty()) {
-            let mut providers = statement.present.iter().filter(|number| usable[**number as usize]).peekable();
             if statement.present.iter().any(|number| found[*number as usize]) {
                 continue;
             }
-            let Some(number) = providers.peek().map(|number| **number as usize) else { continue };
+            let first = first_provider(index, &statement.present, |number| usable[number as usize]);
+            let Some(number) = first.map(|number| number as usize) else { continue };
             let package = &index.packages[number];
             if package.tree.is_some() && names.insert(package.name) {
                 found[number] = true;

@@ -78,10 +78,28 @@ fn line(index: &Index<'_>, asked: &Asked<'_>, usable: &[bool], stated: Stated) -
     let said = said(index, asked, stated, statement.kind);
     match (&*statement.present, &*conditions) {
         ([], []) => format!("{said}, which it offers itself"),
-        ([], conditions) => format!("{said}, so not with {}", conditions.join(" and ")),
+        ([], conditions) => {
+            let lacking = lacking(index, asked, stated, statement.kind);
+            format!("{said}, so not with {}{lacking}", conditions.join(" and "))
+        }
         (_, []) => format!("{said}, so with {present}"),
         (_, conditions) => format!("{said}, so with {present} where {} is", conditions.join(" and ")),
     }
+}
+
+/// What of a conditional need nobody offers, so that its condition must stay untrue.
+fn lacking(index: &Index<'_>, asked: &Asked<'_>, stated: Stated, kind: StatementKind) -> String {
+    let StatementKind::Requires(place) = kind else { return String::new() };
+    let dependency = match stated.owner {
+        REQUEST => &asked.reasons[stated.clause as usize].dependency,
+        owner => &index.packages[owner as usize].metadata.requires[place],
+    };
+    let unknown = dependency.capabilities().into_iter().filter(|wanted| index.named_alike(wanted).is_empty());
+    let told = unknown.map(|wanted| match &*index.nearest(&wanted.name) {
+        [] => format!("; nobody offers `{wanted}`"),
+        nearest => format!("; nobody offers `{wanted}`, spelled alike: {}", nearest.join(", ")),
+    });
+    told.collect()
 }
 
 fn said(index: &Index<'_>, asked: &Asked<'_>, stated: Stated, kind: StatementKind) -> String {

@@ -1,14 +1,15 @@
 //! From a universe to the build graph.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use rpmspec_parser::rpm::{Dependency, Nevra};
-use rpmspec_parser::spec::Located;
+use rayon::prelude::*;
 
+use super::members::{Members, Shared};
 use super::{Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason};
 use crate::cycle::find_cycles;
-use crate::index::{Package, Statement, StatementKind};
-use crate::solve::{Request, Stock, required_place, solve, usable};
+use crate::index::{Package, StatementKind};
+use crate::solve::{Stock, required_place, solve_source, usable};
 use crate::{Explanation, Index, PackageId, TreePackage, Universe};
 
 /// Finds the build root of every source package of the tree and what must be built before what.
@@ -43,9 +44,15 @@ pub fn resolve_index(index: &Index<'_>) -> BuildGraph {
             node.blocker = Some(blocker.clone());
         }
     }
-    for (name, place) in &index.sources {
-        if let Some(node) = graph.nodes.get_mut(*name) {
-            resolve_node(index, *place, node);
+    // Every build root is a question of its own.
+    let sources: Vec<usize> = index.sources.values().copied().collect();
+    let root = |shared: &mut Shared, place: &usize| root(index, *place, &all_usable, shared);
+    let roots: Vec<_> = sources.par_iter().map_init(Shared::default, root).collect();
+    for (place, root) in sources.into_iter().zip(roots) {
+        let Some(node) = graph.nodes.get_mut(&index.universe.tree[place].source.name) else { continue };
+        match root {
+            Ok((needs, build_root)) => (node.needs, node.build_root) = (needs, build_root),
+            Err(explanation) => node.blocker = Some(Blocker::Unresolvable { explanation }),
         }
     }
     use_published(index, &mut graph, None);
@@ -59,24 +66,15 @@ pub fn resolve_again(index: &Index<'_>, graph: &mut BuildGraph, name: &str) {
     let Some(place) = index.sources.get(name) else { return };
     let Some(node) = graph.nodes.get_mut(name) else { return };
     (node.blocker, node.exact) = (None, false);
-    resolve_node(index, *place, node);
-    use_published(index, graph, Some(name));
-    block_cycles(graph);
-}
-
-/// Solves a build root with what specs promise.
-fn resolve_node(index: &Index<'_>, place: usize, node: &mut BuildNode) {
-    match solve(index, request(index, place, Stock::Predicted)) {
-        Ok(members) => {
-            let found = members_of(index, &index.universe.tree[place], &members);
-            node.needs = edges(index, &found);
-            node.build_root = found.into_iter().map(|found| found.member).collect();
-        }
+    match root(index, *place, &usable(index, None, Stock::Predicted), &mut Shared::default()) {
+        Ok((needs, build_root)) => (node.needs, node.build_root) = (needs, build_root),
         Err(explanation) => {
             (node.needs, node.build_root) = (Vec::new(), Vec::new());
             node.blocker = Some(Blocker::Unresolvable { explanation });
         }
     }
+    use_published(index, graph, Some(name));
+    block_cycles(graph);
 }
 
 /// Finds the cycles, and blocks their members and nobody else for them.
@@ -94,28 +92,30 @@ fn block_cycles(graph: &mut BuildGraph) {
     }
 }
 
+/// What is to be built before a source package, and its build root, from promises.
+fn root(
+    index: &Index<'_>,
+    place: usize,
+    usable: &[bool],
+    shared: &mut Shared,
+) -> Result<(Vec<Edge>, Vec<Arc<Member>>), Explanation> {
+    let members = solve_source(index, place, Stock::Predicted, usable)?;
+    let members = Members::find(index, place, &members);
+    Ok((members.edges(), members.build_root(shared)))
+}
+
 /// The build root a job gets when it starts, from seeds and published headers only: the RPMs of the source
 /// packages that the graph says it needs, whatever else is finished by now. The index must be of a universe whose
 /// `published` has them.
 ///
 /// # Errors
 /// The published RPMs do not offer what their specs promised, or the source package is unknown or blocked.
-pub fn build_root(index: &Index<'_>, graph: &BuildGraph, name: &str) -> Result<Vec<Member>, Explanation> {
+pub fn build_root(index: &Index<'_>, graph: &BuildGraph, name: &str) -> Result<Vec<Arc<Member>>, Explanation> {
     let Some(place) = index.sources.get(name) else { return Err(Explanation { unmet: Vec::new() }) };
-    let members = solve(index, request(index, *place, Stock::Published(&graph.needed_sources(name))))?;
-    let found = members_of(index, &index.universe.tree[*place], &members);
-    Ok(found.into_iter().map(|found| found.member).collect())
-}
-
-fn request<'a>(index: &Index<'a>, place: usize, stock: Stock<'a>) -> Request<'a> {
-    let TreePackage { source, generated, .. } = &index.universe.tree[place];
-    Request {
-        needs: &source.build_requires,
-        generated,
-        refuses: &source.build_conflicts,
-        exclude_source: Some(&source.name),
-        stock,
-    }
+    let needed = graph.needed_sources(name);
+    let stock = Stock::Published(&needed);
+    let members = solve_source(index, *place, stock, &usable(index, None, stock))?;
+    Ok(Members::find(index, *place, &members).build_root(&mut Shared::default()))
 }
 
 fn empty_node(tree: &TreePackage) -> BuildNode {
@@ -177,150 +177,61 @@ pub(crate) fn reason_of(index: &Index<'_>, package: &Package<'_>, place: usize) 
     Reason { asker: Asker::Package(package.metadata.nevra.clone()), dependency, place }
 }
 
-/// A member of a build root and who brought it in.
-struct Found {
-    member: Member,
-    number: u32,
-    /// How many steps from the spec it was found.
-    order: usize,
-    /// All reasons, from the spec's own need to the member.
-    chain: Vec<Reason>,
-}
-
-/// Tells for each package of an install set why it is there, going out from the spec's needs and the base; sorted
-/// as given.
-fn members_of(index: &Index<'_>, tree: &TreePackage, numbers: &[u32]) -> Vec<Found> {
-    let there: BTreeSet<u32> = numbers.iter().copied().collect();
-    let base: Vec<_> = index.universe.base.iter().map(|value| Located::new(value.clone(), None)).collect();
-    let mut found: BTreeMap<u32, (Option<u32>, Reason, usize)> = BTreeMap::new();
-    let mut open = VecDeque::new();
-    // The first provider in the order of preference is the one that was chosen. Second, the others that a need
-    // also meets: they were chosen for a condition or by the solver's search, and still get a reason.
-    for only_first in [true, false] {
-        let mut visit =
-            |asker: Option<u32>, statement: &Statement, reason: &dyn Fn() -> Reason, open: &mut VecDeque<u32>| {
-                let is_active =
-                    statement.absent.iter().all(|numbers| numbers.iter().any(|number| there.contains(number)));
-                let chosen = statement.present.iter().filter(|number| is_active && there.contains(number));
-                for number in chosen.take(if only_first { 1 } else { usize::MAX }) {
-                    let order = found.len();
-                    if let std::collections::btree_map::Entry::Vacant(entry) = found.entry(*number) {
-                        entry.insert((asker, reason(), order));
-                        open.push_back(*number);
-                    }
-                }
-            };
-        let lists =
-            [(Asker::Spec, &*tree.source.build_requires), (Asker::Generated, &*tree.generated), (Asker::Base, &*base)];
-        for (asker, needs) in lists {
-            let statements = index.outer_statements(needs, &[], asker != Asker::Base).unwrap_or_default();
-            for statement in &statements {
-                let Some(need) = required_place(statement).and_then(|place| needs.get(place)) else { continue };
-                let reason =
-                    || Reason { asker: asker.clone(), dependency: need.value.clone(), place: need.place.clone() };
-                visit(None, statement, &reason, &mut open);
-            }
-        }
-        if !only_first {
-            open.extend(there.iter());
-        }
-        while let Some(number) = open.pop_front() {
-            let package = &index.packages[number as usize];
-            for statement in &package.statements {
-                match required_place(statement) {
-                    Some(place) => visit(Some(number), statement, &|| reason_of(index, package, place), &mut open),
-                    // `Conflicts: (a unless b)` brings in `b`.
-                    None => {
-                        let there = statement.present.iter().find(|number| there.contains(number));
-                        let Some(name) = there.map(|number| &*index.packages[*number as usize].metadata.nevra.name)
-                        else {
-                            continue;
-                        };
-                        let asker = Asker::Package(package.metadata.nevra.clone());
-                        let reason = || Reason { asker: asker.clone(), dependency: Dependency::any(name), place: None };
-                        visit(Some(number), statement, &reason, &mut open);
-                    }
-                }
-            }
-        }
-    }
-    let chain = |number: u32| {
-        let mut chain = Vec::new();
-        let mut next = Some(number);
-        while let Some((asker, reason, _)) = next.and_then(|number| found.get(&number)) {
-            chain.push(reason.clone());
-            next = asker.filter(|_| chain.len() <= found.len());
-        }
-        chain.reverse();
-        chain
-    };
-    let member = |number: &u32| {
-        let package = &index.packages[*number as usize];
-        let (_, reason, order) = found.get(number)?;
-        Some(Found {
-            member: Member {
-                id: package.id,
-                nevra: package.metadata.nevra.clone(),
-                source: index.source_name(package).map(ToOwned::to_owned),
-                seed: package.seed.map(ToOwned::to_owned),
-                reason: reason.clone(),
-            },
-            number: *number,
-            order: *order,
-            chain: if package.tree.is_some() { chain(*number) } else { Vec::new() },
-        })
-    };
-    numbers.iter().filter_map(member).collect()
-}
-
-/// One edge a source package, by the member found first.
-fn edges(index: &Index<'_>, found: &[Found]) -> Vec<Edge> {
-    let mut by_source: BTreeMap<&str, &Found> = BTreeMap::new();
-    for found in found {
-        if let Some(source) = index.source_name(&index.packages[found.number as usize]) {
-            let first = by_source.entry(source).or_insert(found);
-            if found.order < first.order {
-                *first = found;
-            }
-        }
-    }
-    let edge = |(source, found): (&str, &Found)| {
-        let (package, reasons): (Nevra, _) = (found.member.nevra.clone(), found.chain.clone());
-        Edge { to: source.to_owned(), package, reasons }
-    };
-    by_source.into_iter().map(edge).collect()
-}
-
 /// Replaces promised build roots by real ones, where all that they need is published; all of them, or the one of
 /// `only`.
 fn use_published(index: &Index<'_>, graph: &mut BuildGraph, only: Option<&str>) {
-    let is_published = |name: &String| index.sources.get(&**name).is_some_and(|place| index.is_published[*place]);
-    if !index.is_published.contains(&true) && index.sources.is_empty() {
-        return;
-    }
-    let ready: Vec<(usize, String, BTreeSet<String>)> = graph
-        .nodes
-        .values()
-        .filter(|node| node.blocker.is_none() && only.is_none_or(|only| only == node.name))
-        .filter_map(|node| {
-            Some((*index.sources.get(&*node.name)?, node.name.clone(), graph.needed_sources(&node.name)))
-        })
-        .filter(|(_, _, needed)| needed.iter().all(is_published))
-        .collect();
-    for (place, name, needed) in ready {
-        let Some(node) = graph.nodes.get_mut(&name) else { continue };
-        let tree = &index.universe.tree[place];
+    let mut ready = ready(index, graph);
+    ready.retain(|(_, node)| only.is_none_or(|only| only == node.name));
+    let mixed = usable(index, None, Stock::Mixed);
+    let solve_again = |shared: &mut Shared, (place, node): (usize, &BuildNode)| {
+        let name = node.name.clone();
         // A build root of seeds only is real as it is.
         if node.build_root.iter().all(|member| member.source.is_none()) {
+            return Some((name, None));
+        }
+        let needed = graph.needed_sources(&node.name);
+        let stock = Stock::Published(&needed);
+        if let Ok(members) = solve_source(index, place, stock, &usable(index, None, stock)) {
+            return Some((name, Some((Members::find(index, place, &members).build_root(shared), true, None))));
+        }
+        let members = solve_source(index, place, Stock::Mixed, &mixed).ok()?;
+        let members = Members::find(index, place, &members);
+        Some((name, Some((members.build_root(shared), !members.has_promises(), Some(members.edges())))))
+    };
+    let solved: Vec<_> = ready.into_par_iter().map_init(Shared::default, solve_again).collect();
+    for (name, found) in solved.into_iter().flatten() {
+        let Some(node) = graph.nodes.get_mut(&name) else { continue };
+        let Some((build_root, exact, needs)) = found else {
             node.exact = true;
-        } else if let Ok(members) = solve(index, request(index, place, Stock::Published(&needed))) {
-            node.build_root = members_of(index, tree, &members).into_iter().map(|found| found.member).collect();
-            node.exact = true;
-        } else if let Ok(members) = solve(index, request(index, place, Stock::Mixed)) {
-            let found = members_of(index, tree, &members);
-            node.needs = edges(index, &found);
-            node.exact = found.iter().all(|found| !matches!(found.member.id, PackageId::Predicted { .. }));
-            node.build_root = found.into_iter().map(|found| found.member).collect();
+            continue;
+        };
+        (node.build_root, node.exact) = (build_root, exact);
+        if let Some(needs) = needs {
+            node.needs = needs;
         }
     }
+}
+
+/// The source packages that are not blocked, of which everything they need, directly or not, is published.
+fn ready<'g>(index: &Index<'_>, graph: &'g BuildGraph) -> Vec<(usize, &'g BuildNode)> {
+    let place = |name: &str| index.sources.get(name).copied();
+    let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, node) in &graph.nodes {
+        node.needs.iter().for_each(|edge| dependents.entry(&*edge.to).or_default().push(name));
+    }
+    let is_published = |name: &str| place(name).is_some_and(|place| index.is_published[place]);
+    let mut waiting: BTreeSet<&str> = BTreeSet::new();
+    let mut open: Vec<&str> = dependents.keys().copied().filter(|name| !is_published(name)).collect();
+    while let Some(name) = open.pop() {
+        let new = dependents.get(name).into_iter().flatten().filter(|dependent| waiting.insert(dependent));
+        open.extend(new.copied().collect::<Vec<_>>());
+    }
+    // A package in a ring may only wait for itself, which is no reason to wait.
+    let waits = |node: &BuildNode| {
+        waiting.contains(&*node.name)
+            && !(node.needs.iter().all(|edge| is_published(&edge.to))
+                && graph.needed_sources(&node.name).iter().all(|needed| is_published(needed)))
+    };
+    let ready = graph.nodes.values().filter(|node| node.blocker.is_none() && !waits(node));
+    ready.filter_map(|node| Some((place(&node.name)?, node))).collect()
 }

@@ -58,7 +58,8 @@ fn run_time_needs_are_apart_and_never_block() {
     assert_eq!(
         explanation.to_string(),
         "nothing meets `nowhere`\n  a-1-1.x86_64 requires `nowhere` at SPECS/a/a.spec:3:1\
-         \n  the spec asks for `a` at SPECS/b/b.spec:1:1"
+         \n  the spec asks for `a` at SPECS/b/b.spec:1:1\
+         \n  no package, module or file has this name or one like it"
     );
 }
 
@@ -209,7 +210,8 @@ fn generated_needs_count_like_the_specs_own_and_keep_their_origin() {
         blocked(&resolve(&universe)),
         [(
             "app",
-            "nothing meets `nowhere`\n  %generate_buildrequires asks for `nowhere` at SPECS/app/app.spec:3:1"
+            "nothing meets `nowhere`\n  %generate_buildrequires asks for `nowhere` at SPECS/app/app.spec:3:1\n  \
+             no package, module or file has this name or one like it"
                 .to_owned()
         )]
     );

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::explain::nearest_names;
+use crate::explain::nearest::nearest_names;
 use crate::{BuildGraph, BuildNode, Index};
 
 /// A name that means nothing here.

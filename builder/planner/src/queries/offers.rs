@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::json;
 use crate::clauses::required;
-use crate::explain::nearest_names;
 use crate::index::Package;
 use crate::solve::{Request, Stock, solve, usable};
 use crate::{Asker, Certainty, Index};
@@ -132,8 +131,7 @@ pub fn what_provides(index: &Index<'_>, wanted: &Dependency) -> Offers {
     if !answer.is_met() {
         let known = index.known_names();
         let unknown = wanted.capabilities().into_iter().filter(|capability| !known.contains(&*capability.name));
-        answer.nearest =
-            unknown.flat_map(|capability| nearest_names(&capability.name, known.iter().copied())).collect();
+        answer.nearest = unknown.flat_map(|capability| index.nearest(&capability.name)).collect();
         answer.nearest.dedup();
     }
     answer

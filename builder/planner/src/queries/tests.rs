@@ -191,10 +191,12 @@ fn what_can_be_installed_is_told_from_what_cannot() {
         "bad-1-1.x86_64 cannot be installed:\
          \n  nothing meets `libx.so.1()(64bit)`\n    deep-1-1.x86_64 requires `libx.so.1()(64bit)`\
          \n    bad-1-1.x86_64 requires `deep`\
+         \n    no package, module or file has this name or one like it\
          \n  nothing meets `base > 1-1`\n    bad-1-1.x86_64 requires `base > 1-1`\
          \n    base-1-1.x86_64 (published): offers base = 1-1\
          \ndeep-1-1.x86_64 cannot be installed:\
          \n  nothing meets `libx.so.1()(64bit)`\n    deep-1-1.x86_64 requires `libx.so.1()(64bit)`\
+         \n    no package, module or file has this name or one like it\
          \n2 of 4 packages can be installed\n"
     );
     let only = installable(packages.to_vec(), "x86_64", Some(&BTreeSet::from([0])));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 use rpmspec_parser::rpm::Nevra;
 use serde::Serialize;
@@ -102,7 +103,7 @@ pub enum WhyError {
 /// There is no such package, or it has no build root.
 pub fn build_root_of(graph: &BuildGraph, name: &str) -> Result<RootOf, WhyError> {
     let node = with_root(graph, name)?;
-    let member = |member: &Member| RootMember {
+    let member = |member: &Arc<Member>| RootMember {
         package: member.nevra.clone(),
         from: member.source.clone().or_else(|| member.seed.clone()).unwrap_or_default(),
         reasons: chain(node, member),
@@ -172,7 +173,7 @@ pub(super) fn chain(node: &BuildNode, member: &Member) -> Vec<Reason> {
 
 /// The step that leads from a source package straight to the wanted one.
 pub(super) fn last_step(node: &BuildNode, wanted: &Subject) -> Option<Step> {
-    let of_member = |member: &Member| Step {
+    let of_member = |member: &Arc<Member>| Step {
         from: node.name.clone(),
         to: member.source.clone(),
         package: member.nevra.clone(),

@@ -409,10 +409,36 @@ impl<'a> Search<'a> {
     }
 
     fn first_of(&self, present: &[u32]) -> Option<u32> {
-        let mut open = present.iter().copied().filter(|number| !self.is_absent(*number));
-        let first = open.clone().next();
-        open.find(|number| self.preferred[*number as usize]).or(first)
+        let is_open = |number: u32| !self.is_absent(number);
+        let mut preferred = present.iter().copied().filter(|number| self.preferred[*number as usize]);
+        preferred.find(|number| is_open(*number)).or_else(|| first_provider(self.index, present, is_open))
     }
+}
+
+/// The provider that is tried first: in the order of the index, but a package that the one before needs anyway goes
+/// before it (of `(gdb or gdb-minimal)` the latter, where `gdb` needs it), unless `prefer` names that one.
+pub(crate) fn first_provider(index: &Index<'_>, present: &[u32], is_open: impl Fn(u32) -> bool) -> Option<u32> {
+    let mut first = present.iter().copied().find(|number| is_open(*number))?;
+    // Packages may need each other in a ring.
+    for _ in present {
+        let package = &index.packages[first as usize];
+        let name = |number: u32| index.packages[number as usize].name;
+        let needs = |other: u32| {
+            package.statements.iter().any(|statement| {
+                let mut providers = statement.present.iter().copied().filter(|number| is_open(*number)).peekable();
+                statement.absent.is_empty()
+                    && providers.peek().is_some()
+                    && providers.all(|provider| name(provider) == name(other))
+            })
+        };
+        let is_other = |other: u32| name(other) != package.name;
+        let mut open = present.iter().copied().filter(|other| is_open(*other) && is_other(*other));
+        match open.find(|other| !index.is_preferred(package) && needs(*other)) {
+            Some(needed) => first = needed,
+            None => break,
+        }
+    }
+    Some(first)
 }
 
 /// Packages and clauses are numbered in 32 bits; more of them do not fit into memory.

@@ -286,4 +286,6 @@ fn alternatives_are_decided_after_all_that_is_needed_anyway() {
     let seeds: &[(&str, &[&str])] = &[("a 1-1", &[]), ("a 2-1", &[]), ("b", &[]), ("c", &["Requires: b"])];
     assert_eq!(from_seeds("((a or b) and c)", seeds), Ok(vec!["b-0-1".to_owned(), "c-0-1".into()]));
     assert_eq!(from_seeds("((b or a) and a)", seeds), Ok(vec!["a-2-1".to_owned()]));
+    // What the first alternative needs anyway is enough.
+    assert_eq!(from_seeds("(c or b)", seeds), Ok(vec!["b-0-1".to_owned()]));
 }
