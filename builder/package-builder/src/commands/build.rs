@@ -86,6 +86,13 @@ fn build(
     finish(&planning, &plan, arguments, end, events)
 }
 
+/// What to install of a source package: the binary package of its name, or all if it makes none of that name.
+fn binary_names<'a>(planning: &'a Planning, source: &'a str) -> Vec<&'a str> {
+    let packages = planning.specs.get(source).map(|spec| spec.package.packages.as_slice()).unwrap_or_default();
+    let built: Vec<&str> = packages.iter().filter(|made| made.files.is_some()).map(|made| &*made.name).collect();
+    if built.is_empty() || built.contains(&source) { vec![source] } else { built }
+}
+
 /// Says how the run ended, and turns it into the command's end.
 fn finish(
     planning: &Planning,
@@ -100,7 +107,8 @@ fn finish(
     let repository = repository.exists().then(|| repository.display().to_string());
     let install = repository.as_ref().filter(|_| good && !arguments.targets.all).map(|repository| {
         let name = planning.settings.file.distribution.name.to_lowercase();
-        let packages = arguments.targets.names.join(" ");
+        let packages: Vec<_> = arguments.targets.names.iter().flat_map(|name| binary_names(planning, name)).collect();
+        let packages = packages.join(" ");
         format!("dnf --repofrompath={name},{repository} --repo={name} --nogpgcheck install {packages}")
     });
     events.emit(EventKind::RunFinished {
