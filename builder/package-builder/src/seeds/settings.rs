@@ -77,6 +77,11 @@ pub struct DebianSeed {
 pub struct RepositorySeed {
     /// An `http(s)://` or `file://` URL or a directory (relative to the tree) that holds `repodata/`.
     pub url: String,
+    /// Other URLs of the same repository, asked in this order where `url` does not answer.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+    /// What stands for `{snapshot}` in `url` and `mirrors`: the state of that time, where a server keeps them.
+    pub snapshot: Option<String>,
     /// The packages wanted, with all they may need; empty for all packages. Names, capabilities or file paths.
     #[serde(default)]
     pub packages: Vec<String>,
@@ -99,7 +104,11 @@ pub struct RepositorySeed {
 impl RepositorySeed {
     /// Makes paths absolute and refuses what contradicts itself.
     fn settle(&mut self, tree: &Path) -> Result<(), String> {
-        let is_web = self.url.starts_with("http://") || self.url.starts_with("https://");
+        self.settle_snapshot()?;
+        let is_web = is_web(&self.url);
+        if let Some(mirror) = self.mirrors.iter().find(|mirror| !is_web || !self::is_web(mirror)) {
+            return Err(format!("`mirrors`: `{mirror}`: only http and https, and only besides such a `url`"));
+        }
         let path = self.url.strip_prefix("file://").unwrap_or(&self.url);
         if !is_web && path.contains("://") {
             return Err(format!("`url = \"{}\"`: only http, https, file and directories are supported", self.url));
@@ -120,6 +129,34 @@ impl RepositorySeed {
         }
         Ok(())
     }
+}
+
+impl RepositorySeed {
+    /// Writes the snapshot into the URLs.
+    fn settle_snapshot(&mut self) -> Result<(), String> {
+        const PLACE: &str = "{snapshot}";
+        let urls = || std::iter::once(&self.url).chain(&self.mirrors);
+        match &self.snapshot {
+            None => match urls().find(|url| url.contains(PLACE)) {
+                Some(url) => Err(format!("`{url}` asks for a snapshot; say which by `snapshot = \"…\"`")),
+                None => Ok(()),
+            },
+            Some(snapshot) => match urls().find(|url| !url.contains(PLACE)) {
+                Some(url) => Err(format!("`snapshot` is set, but `{url}` has no `{PLACE}` in it")),
+                None => {
+                    let snapshot = snapshot.clone();
+                    std::iter::once(&mut self.url)
+                        .chain(&mut self.mirrors)
+                        .for_each(|url| *url = url.replace(PLACE, &snapshot));
+                    Ok(())
+                }
+            },
+        }
+    }
+}
+
+fn is_web(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
 }
 
 /// A set of packages built against the same seeds and earlier stages.
@@ -274,6 +311,10 @@ mod tests {
             ("[stages]\n", "stages"),
             ("[seed.a]\nkind = \"repository\"\nurl = \"ftp://x\"\n", "only http"),
             ("[seed.a]\nkind = \"repository\"\nurl = \"\"\n", "empty"),
+            ("[seed.a]\nkind = \"repository\"\nurl = \"x\"\nmirrors = [\"http://a\"]\n", "only besides"),
+            ("[seed.a]\nkind = \"repository\"\nurl = \"http://a\"\nmirrors = [\"b\"]\n", "only http"),
+            ("[seed.a]\nkind = \"repository\"\nurl = \"http://a/{snapshot}\"\n", "say which"),
+            ("[seed.a]\nkind = \"repository\"\nurl = \"http://a\"\nsnapshot = \"1\"\n", "has no `{snapshot}`"),
             ("[seed.a]\nkind = \"repository\"\nurl = \"x\"\nrepomd-sha256 = \"12\"\n", "64 hexadecimal"),
             ("[seed.a]\nkind = \"repository\"\nurl = \"x\"\nunverified = true\ngpg-key = \"k\"\n", "contradicts"),
         ] {

@@ -66,7 +66,7 @@ pub(super) fn prepare(
     let settings_key = store::key(&["repository", FORMAT_VERSION, name, &store::json(name, settings)?, &key_sha256]);
     let store = Store::open(name, options.cache, &settings_key)?;
     let scratch = store.scratch()?;
-    let origin = Origin::new(&settings.url);
+    let origin = Origin::new(&settings.url, &settings.mirrors);
     let is_local = origin.is_local();
     let preparation = Preparation { name, settings, key, origin, store: &store, scratch: scratch.path() };
     let recorded: Option<Resolution> = if is_local || options.refresh { None } else { store.resolution()? };
