@@ -43,7 +43,7 @@ pub fn read(folder: &Path) -> Universe {
     let context = PreparedContext::new(&corpus.context(ARCH, &[]));
     let evaluate = |spec: &String| {
         let source = corpus.evaluate(spec, &context).package?;
-        Some(TreePackage { source, spec: spec.clone(), generated: Vec::new() })
+        Some(TreePackage { source, spec: spec.clone(), ..TreePackage::default() })
     };
     let mut tree: Vec<TreePackage> = corpus.specs().par_iter().filter_map(evaluate).collect();
     let base: Vec<Dependency> = BASE.map(Dependency::any).to_vec();

@@ -1,6 +1,22 @@
-//! Source packages that need each other to be built.
+//! Source packages that need each other to be built, and the ways out.
+//!
+//! A group of them is opened by deferring some of its needs: what is needed is built later, and until then something
+//! else does. The ways out are tried in this order, each together with those before it:
+//!
+//! 1. the bootstrap variant that the stage declares for the package that needs, if that variant does without;
+//! 2. a seed's RPM, or whatever else offers the same;
+//! 3. what is published of the package that is needed, of this version or another one.
+//!
+//! The first of them with which all cycles of the group can be opened decides which needs may be deferred, and of those
+//! the fewest are; of several such sets, the one found first with needs that specs state themselves before those that
+//! come in by another package, and then by name. Published RPMs come last here, so that the same needs are deferred
+//! before and after a build. What a build root then holds is another question, with another order: what is published
+//! where there is something, else the variant, else the seed ([`WayOut`]). So a variant is built once, and a package is
+//! built with its tree's own RPMs as soon as they are there.
 
 mod opening;
+mod ordering;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -11,6 +27,9 @@ use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 
 use crate::{BuildGraph, Edge};
+
+pub(crate) use ordering::open_cycles;
+pub use ways::{Deferred, NoWayOut, WayOut};
 
 /// One step of a cycle: `from` needs `edge.to`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,12 +47,18 @@ pub struct Cycle {
     pub steps: Vec<CycleStep>,
     /// Every source package of the group, sorted; more than the steps show where cycles share packages.
     pub members: Vec<String>,
-    /// Needs whose removal leaves the group without cycle.
+    /// Needs whose removal leaves the group without cycle: those that are deferred, where the group is opened.
     #[serde(default)]
     pub opening: Vec<CycleStep>,
     /// Whether fewer would not do; known for all but large groups.
     #[serde(default)]
     pub is_least: bool,
+    /// Whether there is a way out, so that the group can be built.
+    #[serde(default)]
+    pub is_opened: bool,
+    /// Why the needs of the shortest cycle cannot be deferred, if none of the groups' can.
+    #[serde(default)]
+    pub tried: Vec<NoWayOut>,
 }
 
 impl fmt::Display for Cycle {
@@ -58,56 +83,77 @@ impl fmt::Display for Cycle {
                 }
             }
         }
-        formatter
-            .write_str("\nbuild one of them without the need (a %bcond), or leave it to a seed in an earlier stage")
+        if self.is_opened {
+            return Ok(());
+        }
+        for tried in &self.tried {
+            write!(formatter, "\n  {tried}")?;
+        }
+        let (from, to) = self.steps.first().map_or(("", ""), |step| (&*step.from, &*step.edge.to));
+        write!(
+            formatter,
+            "\ngive one of them a way out: let `%bcond bootstrap 0` leave out a need of its spec and write \
+             `bootstrap = [\"{from}\"]` into the `[stage]`, or add {to} to a seed"
+        )
     }
 }
 
-/// Finds every group of source packages that need each other, in the order of their first members.
-pub(crate) fn find_cycles(graph: &BuildGraph) -> Vec<Cycle> {
+/// The needs among source packages that can be used, as a graph whose nodes are numbered by name.
+type Needs<'g> = DiGraph<&'g str, &'g Edge>;
+
+fn needs_of(graph: &BuildGraph, with_deferred: bool) -> Needs<'_> {
     let names: Vec<&str> = graph.nodes.keys().map(|name| &**name).collect();
     let places: BTreeMap<&str, NodeIndex> =
         names.iter().enumerate().map(|(i, name)| (*name, NodeIndex::new(i))).collect();
-    let mut needs: DiGraph<&str, &Edge> = DiGraph::new();
+    let mut needs = DiGraph::new();
     names.iter().for_each(|name| {
-        needs.add_node(name);
+        needs.add_node(*name);
     });
     for (name, node) in &graph.nodes {
-        for edge in &node.needs {
+        let deferred = node.deferred.iter().filter(|_| with_deferred).map(|deferred| &deferred.edge);
+        for edge in node.needs.iter().chain(deferred) {
             if let (Some(from), Some(to)) = (places.get(&**name), places.get(&*edge.to)) {
                 needs.add_edge(*from, *to, edge);
             }
         }
     }
-    let groups = tarjan_scc(&needs).into_iter().filter(|group| group.len() > 1);
-    let mut cycles: Vec<Cycle> = groups.map(|group| shortest_cycle(&needs, &group)).collect();
-    cycles.sort_by(|left, right| left.members.cmp(&right.members));
-    cycles
+    needs
+}
+
+/// Every group of source packages that need each other, sorted, in the order of their first members.
+fn groups(needs: &Needs<'_>) -> Vec<Vec<NodeIndex>> {
+    let groups = tarjan_scc(needs).into_iter().filter(|group| group.len() > 1);
+    let mut groups: Vec<_> = groups
+        .map(|mut group| {
+            group.sort();
+            group
+        })
+        .collect();
+    groups.sort();
+    groups
 }
 
 /// A group with its shortest cycle, and what opens it.
-fn shortest_cycle(needs: &DiGraph<&str, &Edge>, group: &[NodeIndex]) -> Cycle {
-    let mut group = group.to_vec();
-    group.sort(); // Nodes are numbered by name.
-    let (opening, is_least) = opening::opening(needs, &group);
-    let steps = |edges: Vec<EdgeIndex>| {
-        let step = |edge| {
-            let (from, _) = needs.edge_endpoints(edge)?;
-            Some(CycleStep { from: needs[from].to_owned(), edge: (*needs.edge_weight(edge)?).clone() })
-        };
-        edges.into_iter().filter_map(step).collect()
-    };
+fn describe(needs: &Needs<'_>, group: &[NodeIndex], (opening, is_least): (Vec<EdgeIndex>, bool)) -> Cycle {
+    let steps = |edges: Vec<EdgeIndex>| edges.into_iter().filter_map(|edge| step_of(needs, edge)).collect();
     Cycle {
-        steps: steps(shortest_way(needs, &group, &[]).unwrap_or_default()),
+        steps: steps(shortest_way(needs, group, &[]).unwrap_or_default()),
         members: group.iter().map(|member| needs[*member].to_owned()).collect(),
         opening: steps(opening),
         is_least,
+        is_opened: false,
+        tried: Vec::new(),
     }
+}
+
+fn step_of(needs: &Needs<'_>, edge: EdgeIndex) -> Option<CycleStep> {
+    let (from, _) = needs.edge_endpoints(edge)?;
+    Some(CycleStep { from: needs[from].to_owned(), edge: (*needs.edge_weight(edge)?).clone() })
 }
 
 /// The shortest cycle of a sorted group without some of its needs; of several the one whose first member comes first
 /// by name.
-fn shortest_way(needs: &DiGraph<&str, &Edge>, group: &[NodeIndex], without: &[EdgeIndex]) -> Option<Vec<EdgeIndex>> {
+fn shortest_way(needs: &Needs<'_>, group: &[NodeIndex], without: &[EdgeIndex]) -> Option<Vec<EdgeIndex>> {
     let inside: BTreeSet<NodeIndex> = group.iter().copied().collect();
     let without: BTreeSet<EdgeIndex> = without.iter().copied().collect();
     group.iter().filter_map(|start| way_back(needs, *start, &inside, &without)).min_by_key(Vec::len)
@@ -115,7 +161,7 @@ fn shortest_way(needs: &DiGraph<&str, &Edge>, group: &[NodeIndex], without: &[Ed
 
 /// The shortest path from a node back to itself within a group.
 fn way_back(
-    needs: &DiGraph<&str, &Edge>,
+    needs: &Needs<'_>,
     start: NodeIndex,
     inside: &BTreeSet<NodeIndex>,
     without: &BTreeSet<EdgeIndex>,
@@ -147,3 +193,6 @@ fn way_back(
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,12 @@ use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Dependency, Nevra};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use members::{Members, Shared};
 pub use output::{to_dot, to_json};
 pub(crate) use resolve::reason_of;
 pub use resolve::{build_root, resolve, resolve_again, resolve_index};
 
-use crate::{Cycle, Explanation, PackageId};
+use crate::{Cycle, Deferred, Explanation, PackageId, WayOut};
 
 /// Who states a dependency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,7 +114,7 @@ pub enum Blocker {
     #[error("{cycle}")]
     Cycle {
         /// The shortest way around.
-        cycle: Cycle,
+        cycle: Box<Cycle>,
     },
     /// Something it needs is blocked.
     #[error("it needs {}, which cannot be built", .names.join(", "))]
@@ -146,8 +147,26 @@ pub struct BuildNode {
     pub runtime_needs: Vec<Edge>,
     /// What its RPMs require and neither tree nor seeds offer. This does not keep it from being built.
     pub unmet_at_run_time: Vec<Reason>,
+    /// The source packages of its own cycles that its build root draws on and that are built after it nevertheless;
+    /// they are not among `needs`. Sorted, one edge a source package.
+    #[serde(default)]
+    pub deferred: Vec<Deferred>,
     /// Why it cannot be built, if so.
     pub blocker: Option<Blocker>,
+}
+
+impl BuildNode {
+    /// The source packages that are built after it although its build root draws on them.
+    #[must_use]
+    pub fn deferred_sources(&self) -> BTreeSet<String> {
+        self.deferred.iter().map(|deferred| deferred.edge.to.clone()).collect()
+    }
+
+    /// Whether it is to be built as its bootstrap variant now.
+    #[must_use]
+    pub fn is_variant(&self) -> bool {
+        self.deferred.iter().any(|deferred| deferred.way_out == WayOut::Variant)
+    }
 }
 
 /// Every source package of the tree with its build root.
@@ -177,6 +196,12 @@ impl BuildGraph {
         }
         found.remove(name);
         found
+    }
+
+    /// The source packages that are to be built as their bootstrap variants now, to open a cycle.
+    #[must_use]
+    pub fn variants(&self) -> BTreeSet<String> {
+        self.nodes.values().filter(|node| node.is_variant()).map(|node| node.name.clone()).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rayon::prelude::*;
 use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Capability, Dependency, PackageMetadata, RichOperator};
-use rpmspec_parser::spec::Located;
+use rpmspec_parser::spec::{Located, SourcePackage};
 use serde::{Deserialize, Serialize};
 
 use crate::clauses::{TooComplex, refused, required};
@@ -50,6 +50,8 @@ pub(crate) struct Package<'u> {
     pub(crate) name: u32,
     /// Why it is never used.
     pub(crate) withheld: Option<String>,
+    /// Whether it is published and its spec has another version by now. It is withheld but where a cycle is opened.
+    pub(crate) is_earlier: bool,
     pub(crate) statements: Vec<Statement>,
 }
 
@@ -118,6 +120,8 @@ pub struct Index<'u> {
     pub(crate) of_tree: Vec<Vec<u32>>,
     /// The clauses of what every spec needs and refuses in its build root, by place in the tree.
     pub(crate) built: Vec<Result<Vec<Statement>, TooComplex>>,
+    /// The same for what a spec evaluates to otherwise ([`TreePackage::other`]).
+    pub(crate) built_otherwise: Vec<Option<Result<Vec<Statement>, TooComplex>>>,
     /// The clauses of the base.
     pub(crate) base: Result<Vec<Statement>, TooComplex>,
 }
@@ -142,6 +146,7 @@ impl<'u> Index<'u> {
             foreign: Vec::new(),
             of_tree: vec![Vec::new(); universe.tree.len()],
             built: Vec::new(),
+            built_otherwise: Vec::new(),
             base: Ok(Vec::new()),
         };
         let by_place: Vec<_> = universe.tree.par_iter().map(|tree| predictions(&tree.source, &universe.arch)).collect();
@@ -222,11 +227,21 @@ impl<'u> Index<'u> {
             }
         }
         for (number, metadata) in universe.published.iter().enumerate() {
-            let place = metadata.source_rpm.as_ref().and_then(|source_rpm| by_source_rpm.get(source_rpm)).copied();
-            // What is published of another version, or of a spec that is gone, is of no use to a build.
-            let Some(place) = place else { continue };
+            let Some(source_rpm) = &metadata.source_rpm else { continue };
+            let id = PackageId::Published(number);
+            let Some(place) = by_source_rpm.get(source_rpm).copied() else {
+                // What is published of a spec that is gone is of no use to a build; what is of another version is
+                // where a cycle is opened.
+                if let Some(place) = source_name(source_rpm).and_then(|name| self.sources.get(name)).copied() {
+                    let withheld = Some("published of another version of its spec".to_owned());
+                    if let Some(number) = self.add(id, Cow::Borrowed(metadata), Some(place), None, withheld) {
+                        self.packages[number as usize].is_earlier = true;
+                    }
+                }
+                continue;
+            };
             wanted[place].remove(&metadata.nevra.to_string());
-            self.add(PackageId::Published(number), Cow::Borrowed(metadata), Some(place), None, None);
+            self.add(id, Cow::Borrowed(metadata), Some(place), None, None);
         }
         for (place, wanted) in wanted.iter().enumerate() {
             let name = &*universe.tree[place].source.name;
@@ -267,7 +282,8 @@ impl<'u> Index<'u> {
         if let Some(place) = tree {
             self.of_tree[place].push(number);
         }
-        self.packages.push(Package { id, metadata, tree, seed, name, withheld, statements: Vec::new() });
+        let (is_earlier, statements) = (false, Vec::new());
+        self.packages.push(Package { id, metadata, tree, seed, name, withheld, is_earlier, statements });
         Some(number)
     }
 
@@ -279,7 +295,11 @@ impl<'u> Index<'u> {
             .iter()
             .flat_map(|package| package.metadata.requires.iter().chain(&package.metadata.conflicts));
         let built = self.universe.tree.iter().flat_map(|tree| {
-            tree.source.build_requires.iter().chain(&tree.generated).chain(&tree.source.build_conflicts)
+            let other = tree.other.iter().map(|other| (&other.source, &other.generated));
+            let both = std::iter::once((&tree.source, &tree.generated)).chain(other);
+            both.flat_map(|(source, generated)| {
+                source.build_requires.iter().chain(generated).chain(&source.build_conflicts)
+            })
         });
         for dependency in stated.chain(built.map(|located| &located.value)).chain(&self.universe.base) {
             asked.extend(dependency.capabilities().iter().map(|c| &*c.name).filter(|name| name.starts_with('/')));
@@ -300,11 +320,14 @@ impl<'u> Index<'u> {
     fn add_statements(&mut self) {
         let base: Vec<_> = self.universe.base.iter().map(|value| Located::new(value.clone(), None)).collect();
         self.base = self.outer(&base, &[], false, &mut Atoms::default());
-        let built = |atoms: &mut Atoms, tree: &TreePackage| {
-            let needs = [&*tree.source.build_requires, &*tree.generated].concat();
-            self.outer(&needs, &tree.source.build_conflicts, true, atoms)
+        let built = |atoms: &mut Atoms, source: &SourcePackage, generated: &[Located<Dependency>]| {
+            self.outer(&[&*source.build_requires, generated].concat(), &source.build_conflicts, true, atoms)
         };
-        self.built = self.universe.tree.par_iter().map_init(Atoms::default, built).collect();
+        let both = |atoms: &mut Atoms, tree: &TreePackage| {
+            let otherwise = tree.other.as_ref().map(|other| built(atoms, &other.source, &other.generated));
+            (built(atoms, &tree.source, &tree.generated), otherwise)
+        };
+        (self.built, self.built_otherwise) = self.universe.tree.par_iter().map_init(Atoms::default, both).unzip();
         let stated = |atoms: &mut Atoms, (number, package): (usize, &Package<'u>)| {
             self.statements_of(to_number(number), package, atoms)
         };
@@ -312,7 +335,10 @@ impl<'u> Index<'u> {
         for (package, statements) in self.packages.iter_mut().zip(all) {
             match statements {
                 Ok(statements) => package.statements = statements,
-                Err(error) => package.withheld = package.withheld.take().or(Some(error.to_string())),
+                Err(error) => {
+                    package.withheld = package.withheld.take().or(Some(error.to_string()));
+                    package.is_earlier = false;
+                }
             }
         }
     }
@@ -616,6 +642,11 @@ impl<'u> Index<'u> {
 struct Atoms {
     sorted: HashMap<(bool, Dependency), Vec<u32>>,
     possible: HashMap<String, Vec<u32>>,
+}
+
+/// The name of the source package in the file name of its RPM, `NAME-VERSION-RELEASE.src.rpm`.
+fn source_name(source_rpm: &str) -> Option<&str> {
+    source_rpm.rsplitn(3, '-').nth(2)
 }
 
 /// Packages and names are numbered in 32 bits; more than four thousand million of them do not fit into memory.

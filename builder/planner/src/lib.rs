@@ -11,7 +11,7 @@
 //! - [`solve`]: install sets of build roots.
 //! - [`explain`]: why there is no install set.
 //! - [`graph`]: build roots and edges of the whole tree; dot and JSON.
-//! - [`cycle`]: source packages that need each other.
+//! - [`cycle`]: source packages that need each other, and the ways out.
 //! - [`companions`](mod@companions): what clients need from seeds besides the tree's packages.
 //! - [`key`]: the hash of all that goes into a build.
 //! - [`plan`](mod@plan): what must be built, and why.
@@ -36,7 +36,7 @@ pub mod universe;
 mod testing;
 
 pub use companions::companions;
-pub use cycle::{Cycle, CycleStep};
+pub use cycle::{Cycle, CycleStep, Deferred, NoWayOut, WayOut};
 pub use explain::{Explanation, Rejected, Unmet};
 pub use graph::{
     Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason, build_root, resolve, resolve_again, resolve_index,
@@ -48,4 +48,4 @@ pub use plan::{Circumstances, InputDigest, KnownBuild, Plan, PlanError, StaleRea
 pub use predict::predict;
 pub use queue::{JobId, Outcome, Queue, Released, WaitError};
 pub use solve::install_set;
-pub use universe::{SeedPackage, TreePackage, Universe};
+pub use universe::{SeedPackage, TreePackage, Universe, Variant};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::explain::nearest::nearest_names;
-use crate::{Blocker, BuildGraph, BuildNode, KeyInputs, key};
+use crate::{Blocker, BuildGraph, BuildNode, Deferred, KeyInputs, key};
 
 /// What a run is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,19 @@ pub struct InputDigest {
     pub spec_sha256: String,
     /// The sha512 of every source and patch by its name below `%{_sourcedir}`, in hex.
     pub sources: BTreeMap<String, String>,
+    /// The options with which the spec is its bootstrap variant, if it is evaluated and built as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+impl InputDigest {
+    /// The extra inputs of a build from these: those of all builds, and the options of the variant. So the key of a
+    /// variant is never that of the full build, even where both evaluate to the same text.
+    #[must_use]
+    pub fn extra(&self, common: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let variant = self.variant.iter().map(|options| ("bootstrap variant".to_owned(), options.clone()));
+        common.clone().into_iter().chain(variant).collect()
+    }
 }
 
 /// The last successful build of a source package.
@@ -71,6 +84,17 @@ pub enum StaleReason {
     NotPublished {
         /// The first RPM that is missing, as NEVRA.
         package: String,
+    },
+    /// It was built as its bootstrap variant, and what that did without is there now.
+    #[error("built as its bootstrap variant so far")]
+    BuiltAsVariant,
+    /// Its build root lacked what is built after it, since they need each other.
+    #[error("built {} while its cycle with {name} was opened", .with.as_ref().map_or_else(|| format!("without {name}"), |with| format!("with {with}")))]
+    CycleOpened {
+        /// The source package that is built after it.
+        name: String,
+        /// What its build root held instead, as NEVRA.
+        with: Option<String>,
     },
     /// The evaluated spec differs.
     #[error("the spec changed")]
@@ -122,6 +146,10 @@ pub struct Plan {
     /// filled in by whoever remembers answers. The run then builds that as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unasked: Vec<String>,
+    /// Members of opened cycles in `order` that are looked at again when what they need is built, each with those of
+    /// its needs that are stale and built after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<(String, Vec<Deferred>)>,
 }
 
 /// Why there is no plan.
@@ -169,6 +197,13 @@ pub fn plan(
         }
         plan.order.push(name);
     }
+    for name in &plan.order {
+        let deferred = graph.nodes.get(name).into_iter().flat_map(|node| &node.deferred);
+        let open: Vec<_> = deferred.filter(|deferred| stale.contains(&deferred.edge.to)).cloned().collect();
+        if !open.is_empty() {
+            plan.again.push((name.clone(), open));
+        }
+    }
     Ok(plan)
 }
 
@@ -197,7 +232,8 @@ fn scope_of(graph: &BuildGraph, targets: &BTreeSet<String>) -> BTreeSet<String> 
     let mut open: Vec<&String> = targets.iter().collect();
     while let Some(name) = open.pop() {
         if let Some(node) = graph.nodes.get(name).filter(|_| scope.insert(name.clone())) {
-            open.extend(node.needs.iter().chain(&node.runtime_needs).map(|edge| &edge.to));
+            let deferred = node.deferred.iter().map(|deferred| &deferred.edge);
+            open.extend(node.needs.iter().chain(&node.runtime_needs).chain(deferred).map(|edge| &edge.to));
         }
     }
     scope
@@ -270,7 +306,14 @@ fn stale_reason(
     if let Some(package) = &node.unpublished {
         return Some(StaleReason::NotPublished { package: package.to_string() });
     }
-    let Some(inputs) = inputs.filter(|inputs| inputs.spec_sha256 == known.inputs.spec_sha256) else {
+    let variant = inputs.and_then(|inputs| inputs.variant.as_ref());
+    if known.inputs.variant.is_some() && variant.is_none() {
+        return Some(StaleReason::BuiltAsVariant);
+    }
+    let is_same = |inputs: &&InputDigest| {
+        (&inputs.spec_sha256, variant) == (&known.inputs.spec_sha256, known.inputs.variant.as_ref())
+    };
+    let Some(inputs) = inputs.filter(is_same) else {
         return Some(StaleReason::SpecChanged);
     };
     if let Some(file) = first_difference(&known.inputs.sources, &inputs.sources) {
@@ -289,6 +332,9 @@ fn stale_reason(
         .map(|nevra| (circumstances.identities.get(&nevra).cloned().unwrap_or_default(), nevra))
         .map(|(identity, nevra)| (nevra, identity))
         .collect();
+    if let Some(reason) = cycle_opened(node, known, &build_root) {
+        return Some(reason);
+    }
     if let Some(package) = first_difference(&known.build_root, &build_root) {
         return Some(StaleReason::DependencyChanged {
             package: package.clone(),
@@ -305,9 +351,23 @@ fn stale_reason(
         arch: &graph.arch,
         rpm_version: &circumstances.rpm_version,
         tool_key_version: circumstances.tool_key_version,
-        extra: &circumstances.extra,
+        extra: &inputs.extra(&circumstances.extra),
     });
     (key != known.key).then_some(StaleReason::ToolChanged)
+}
+
+/// Whether its build root held something else where it now holds what is built after it.
+fn cycle_opened(node: &BuildNode, known: &KnownBuild, build_root: &BTreeMap<String, String>) -> Option<StaleReason> {
+    let deferred = node.deferred_sources();
+    let of_cycle = |member: &&std::sync::Arc<crate::Member>| {
+        member.source.as_ref().is_some_and(|source| deferred.contains(source))
+    };
+    let differs = |nevra: &String| known.build_root.get(nevra) != build_root.get(nevra);
+    let changed = node.build_root.iter().filter(of_cycle).find(|member| differs(&member.nevra.to_string()))?;
+    // `NAME-EVR.ARCH`: what was there of the same name.
+    let name_of = |nevra: &str| nevra.rsplitn(3, '-').nth(2).map(ToOwned::to_owned);
+    let with = known.build_root.keys().find(|nevra| name_of(nevra).as_ref() == Some(&changed.nevra.name)).cloned();
+    Some(StaleReason::CycleOpened { name: changed.source.clone()?, with })
 }
 
 /// The first name whose values differ, or that only one side has.

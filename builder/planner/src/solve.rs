@@ -10,14 +10,14 @@ pub(crate) mod search;
 use std::collections::{BTreeSet, VecDeque};
 
 use rpmspec_parser::rpm::{Capability, Dependency};
-use rpmspec_parser::spec::Located;
+use rpmspec_parser::spec::{Located, SourcePackage};
 
 use crate::clauses::TooComplex;
 use crate::explain::exclusion::{Asked, story};
 use crate::explain::{explain, explain_too_complex};
 use crate::index::{Statement, StatementKind};
 use crate::solve::search::{Search, Stated, first_provider};
-use crate::{Asker, Explanation, Index, PackageId, Reason, TreePackage};
+use crate::{Asker, Explanation, Index, PackageId, Reason, Universe, Variant};
 
 /// Which packages of the tree a build root may draw on.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,30 @@ pub(crate) enum Stock<'a> {
     Published(&'a BTreeSet<String>),
     /// What is published, and promises for the rest.
     Mixed,
+    /// What opens a cycle.
+    Deferring(Deferring<'a>),
+}
+
+/// The tree without what is to be built only later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deferring<'a> {
+    /// Source packages that are built later; their promises do not count.
+    pub(crate) sources: &'a BTreeSet<String>,
+    /// Whether what is published of them counts, of another version too.
+    pub(crate) published: bool,
+    /// Of the others, what is published of these; `None` for all that specs promise.
+    pub(crate) within: Option<&'a BTreeSet<String>>,
+}
+
+impl Deferring<'_> {
+    fn may_use(&self, package: &crate::index::Package<'_>, source: &str) -> bool {
+        match (package.id, self.within) {
+            (PackageId::Seed(_), _) => true,
+            (id, _) if self.sources.contains(source) => self.published && matches!(id, PackageId::Published(_)),
+            (PackageId::Predicted { .. }, within) => within.is_none(),
+            (PackageId::Published(_), within) => within.is_some_and(|within| within.contains(source)),
+        }
+    }
 }
 
 /// What is asked of a build root.
@@ -39,6 +63,38 @@ pub(crate) struct Request<'a> {
     pub(crate) refuses: &'a [Located<Dependency>],
     pub(crate) exclude_source: Option<&'a str>,
     pub(crate) stock: Stock<'a>,
+}
+
+/// Whose build root it is: a source package's of the tree, or that of what its spec evaluates to otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whose {
+    pub(crate) place: usize,
+    /// Whether its bootstrap variant is meant; that may have taken its place already.
+    pub(crate) as_variant: bool,
+}
+
+impl Whose {
+    /// The source package as it stands in the tree.
+    pub(crate) const fn stands(place: usize) -> Self {
+        Self { place, as_variant: false }
+    }
+
+    fn other(self, universe: &Universe) -> Option<&Variant> {
+        let tree = &universe.tree[self.place];
+        tree.other.as_deref().filter(|_| self.as_variant && !tree.is_variant)
+    }
+
+    /// What its build asks for, stated and generated.
+    pub(crate) fn asks(self, universe: &Universe) -> (&SourcePackage, &[Located<Dependency>]) {
+        let tree = &universe.tree[self.place];
+        self.other(universe).map_or((&tree.source, &tree.generated), |other| (&other.source, &other.generated))
+    }
+
+    /// The same as clauses.
+    pub(crate) fn clauses<'i>(self, index: &'i Index<'_>) -> Result<&'i [Statement], &'i TooComplex> {
+        let otherwise = self.other(index.universe).and_then(|_| index.built_otherwise[self.place].as_ref());
+        otherwise.unwrap_or(&index.built[self.place]).as_deref()
+    }
 }
 
 /// Finds what to install, from seeds and published packages only, so that the needs and the base are met.
@@ -73,20 +129,15 @@ pub(crate) fn solve(index: &Index<'_>, request: Request<'_>) -> Result<Vec<u32>,
 /// Like [`solve`], for the build root of a source package; `usable` is what the stock allows for anybody.
 pub(crate) fn solve_source(
     index: &Index<'_>,
-    place: usize,
+    whose: Whose,
     stock: Stock<'_>,
     usable: &[bool],
 ) -> Result<Vec<u32>, Explanation> {
-    let TreePackage { source, generated, .. } = &index.universe.tree[place];
+    let (source, generated) = whose.asks(index.universe);
     let (needs, refuses, exclude_source) = (&*source.build_requires, &*source.build_conflicts, Some(&*source.name));
     let mut usable = usable.to_vec();
-    index.of_tree[place].iter().for_each(|own| usable[*own as usize] = false);
-    solve_among(
-        index,
-        Request { needs, generated, refuses, exclude_source, stock },
-        index.built[place].as_deref(),
-        &usable,
-    )
+    index.of_tree[whose.place].iter().for_each(|own| usable[*own as usize] = false);
+    solve_among(index, Request { needs, generated, refuses, exclude_source, stock }, whose.clauses(index), &usable)
 }
 
 fn solve_among(
@@ -136,16 +187,23 @@ pub(crate) fn usable(index: &Index<'_>, exclude_source: Option<&str>, stock: Sto
         Stock::Published(within) => {
             Some(index.universe.tree.iter().map(|tree| within.contains(&tree.source.name)).collect())
         }
-        Stock::Predicted | Stock::Mixed => None,
+        Stock::Predicted | Stock::Mixed | Stock::Deferring(_) => None,
     };
     let is_usable = |package: &crate::index::Package<'_>| {
+        let source = index.source_name(package);
         if package.withheld.is_some() {
-            return false;
+            // Only where a cycle is opened by it, what is published of another version does.
+            let Stock::Deferring(deferring) = stock else { return false };
+            let is_deferred = source.is_some_and(|source| deferring.sources.contains(source));
+            if !package.is_earlier || !is_deferred {
+                return false;
+            }
         }
-        let Some(place) = package.tree else { return true };
+        let (Some(place), Some(source)) = (package.tree, source) else { return true };
         let is_published = index.is_published[place];
         excluded != Some(place)
             && match (package.id, stock) {
+                (_, Stock::Deferring(deferring)) => deferring.may_use(package, source),
                 (PackageId::Seed(_), _) => true,
                 (PackageId::Predicted { .. }, Stock::Predicted) => true,
                 (PackageId::Predicted { .. }, Stock::Published(_)) => false,

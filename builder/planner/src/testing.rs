@@ -4,6 +4,7 @@ use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Capability, Dependency, Evr, Nevra, PackageMetadata};
 use rpmspec_parser::spec::{BinaryPackage, Located, SourcePackage};
 
+use crate::universe::Variant;
 use crate::{BuildGraph, Explanation, SeedPackage, TreePackage, Universe, resolve};
 
 pub(crate) fn dependency(text: &str) -> Dependency {
@@ -63,7 +64,13 @@ pub(crate) fn spec(nevr: &str, lines: &[&str]) -> TreePackage {
             _ => panic!("{tag}"),
         }
     }
-    TreePackage { source, spec: path, generated }
+    TreePackage { source, spec: path, generated, ..TreePackage::default() }
+}
+
+/// A spec that has a bootstrap variant of other lines.
+pub(crate) fn spec_with_variant(nevr: &str, lines: &[&str], variant: &[&str]) -> TreePackage {
+    let TreePackage { source, generated, .. } = spec(nevr, variant);
+    TreePackage { other: Some(Box::new(Variant { source, generated })), ..spec(nevr, lines) }
 }
 
 /// A header, `NAME VERSION-RELEASE` and its lines.

@@ -70,7 +70,7 @@ impl Inputs {
     #[must_use]
     pub fn digest(&self, spec: &Evaluated) -> InputDigest {
         let spec_sha256 = planner::key::spec_digest(&spec.package.parsed);
-        InputDigest { spec_sha256, sources: self.checksums() }
+        InputDigest { spec_sha256, sources: self.checksums(), variant: None }
     }
 }
 

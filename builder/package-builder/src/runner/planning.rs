@@ -89,8 +89,9 @@ impl Planning {
         for spec in &evaluated {
             let of_spec = Inputs::read(spec)?;
             let generated = generated::remembered(&state, spec, &of_spec);
-            universe.tree.push(TreePackage { source: spec.package.clone(), spec: spec.name.clone(), generated });
             inputs.insert(spec.package.name.clone(), of_spec);
+            let (source, spec) = (spec.package.clone(), spec.name.clone());
+            universe.tree.push(TreePackage { source, spec, generated, ..TreePackage::default() });
         }
         let graph = planner::resolve(&universe);
         let specs: BTreeMap<_, _> = evaluated.into_iter().map(|spec| (spec.package.name.clone(), spec)).collect();

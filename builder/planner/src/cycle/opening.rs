@@ -3,65 +3,122 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::Direction;
-use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
+use petgraph::graph::{EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
 
-use super::shortest_way;
+use super::{Needs, shortest_way};
 use crate::Edge;
 
 /// What the exact search may cost, in needs looked at; a group that takes more is left to the greedy one.
 const MOST_STEPS: usize = 400_000;
 
+/// Says whether needs may be removed; all but the last of them may.
+pub(super) type May<'m> = &'m mut dyn FnMut(&[EdgeIndex]) -> bool;
+
 /// The needs whose removal leaves a sorted group without cycle, by name, and whether no smaller set would do. Every
 /// cycle must lose a need, so the search removes the needs of a shortest cycle one by one and goes on with what is
 /// left, for growing sizes. Needs that a spec states itself go before those that come in by another package.
-pub(super) fn opening(needs: &DiGraph<&str, &Edge>, group: &[NodeIndex]) -> (Vec<EdgeIndex>, bool) {
-    // A shortest cycle is looked for from every member along every need.
-    let inner = group.iter().map(|from| needs.edges(*from).count()).sum::<usize>();
-    let mut trials = MOST_STEPS / (group.len() * inner).max(1);
-    let mut removed = Vec::new();
-    let mut is_found = false;
-    for size in 1.. {
-        is_found = search(needs, group, size, &mut removed, &mut trials);
-        if is_found || trials == 0 {
-            break;
-        }
-    }
-    if !is_found {
-        removed = greedy(needs, group);
-    }
-    removed.sort_by_key(|edge| needs.edge_endpoints(*edge));
-    (removed, is_found)
+pub(super) fn opening(needs: &Needs<'_>, group: &[NodeIndex]) -> (Vec<EdgeIndex>, bool) {
+    let any = &mut |_: &[EdgeIndex]| true;
+    let found = Search::new(needs, group, any).smallest(usize::MAX);
+    let is_found = found.is_some();
+    (sorted_by_name(needs, found.unwrap_or_else(|| greedy(needs, group))), is_found)
 }
 
-fn search(
-    needs: &DiGraph<&str, &Edge>,
-    group: &[NodeIndex],
-    left: usize,
-    removed: &mut Vec<EdgeIndex>,
-    trials: &mut usize,
-) -> bool {
-    if *trials == 0 {
-        return false;
+/// Like [`opening`], with needs that may be removed only; `None` where they do not do. What may not be removed together
+/// with others may not be with more of them either. Of large groups, it may be that a set is not found that is there.
+pub(super) fn opening_among(needs: &Needs<'_>, group: &[NodeIndex], may: May<'_>) -> Option<(Vec<EdgeIndex>, bool)> {
+    let bound = greedy_among(needs, group, may);
+    let mut search = Search::new(needs, group, may);
+    // One less than what is known already, or as many as it takes.
+    let most = bound.as_ref().map_or(usize::MAX, |bound| bound.len().saturating_sub(1));
+    let found = search.smallest(most);
+    let is_least = search.trials > 0;
+    Some((sorted_by_name(needs, found.or(bound)?), is_least))
+}
+
+fn sorted_by_name(needs: &Needs<'_>, mut removed: Vec<EdgeIndex>) -> Vec<EdgeIndex> {
+    removed.sort_by_key(|edge| needs.edge_endpoints(*edge));
+    removed
+}
+
+struct Search<'s> {
+    needs: &'s Needs<'s>,
+    group: &'s [NodeIndex],
+    may: May<'s>,
+    removed: Vec<EdgeIndex>,
+    trials: usize,
+    /// Whether more needs than allowed might have done.
+    is_cut: bool,
+}
+
+impl<'s> Search<'s> {
+    fn new(needs: &'s Needs<'s>, group: &'s [NodeIndex], may: May<'s>) -> Self {
+        // A shortest cycle is looked for from every member along every need.
+        let inner = group.iter().map(|from| needs.edges(*from).count()).sum::<usize>();
+        let trials = MOST_STEPS / (group.len() * inner).max(1);
+        Self { needs, group, may, removed: Vec::new(), trials, is_cut: false }
     }
-    *trials -= 1;
-    let Some(cycle) = shortest_way(needs, group, removed) else { return true };
-    if left == 0 {
-        return false;
-    }
-    for edge in sorted(needs, cycle) {
-        removed.push(edge);
-        if search(needs, group, left - 1, removed, trials) {
-            return true;
+
+    /// The smallest set of at most so many needs.
+    fn smallest(&mut self, most: usize) -> Option<Vec<EdgeIndex>> {
+        for size in 1..=most {
+            self.is_cut = false;
+            if self.search(size) {
+                return Some(std::mem::take(&mut self.removed));
+            }
+            if self.trials == 0 || !self.is_cut {
+                break;
+            }
         }
-        removed.pop();
+        None
     }
-    false
+
+    fn search(&mut self, left: usize) -> bool {
+        if self.trials == 0 {
+            return false;
+        }
+        self.trials -= 1;
+        let Some(cycle) = shortest_way(self.needs, self.group, &self.removed) else { return true };
+        if left == 0 {
+            self.is_cut = true;
+            return false;
+        }
+        for edge in sorted(self.needs, cycle) {
+            self.removed.push(edge);
+            if (self.may)(&self.removed) && self.search(left - 1) {
+                return true;
+            }
+            self.removed.pop();
+        }
+        false
+    }
+}
+
+/// Removes the first need of every shortest cycle that may be, and puts back what was not necessary.
+fn greedy_among(needs: &Needs<'_>, group: &[NodeIndex], may: May<'_>) -> Option<Vec<EdgeIndex>> {
+    let mut removed = Vec::new();
+    while let Some(cycle) = shortest_way(needs, group, &removed) {
+        let edge = sorted(needs, cycle).into_iter().find(|edge| {
+            removed.push(*edge);
+            let may = may(&removed);
+            removed.pop();
+            may
+        });
+        removed.push(edge?);
+    }
+    for place in (0..removed.len()).rev() {
+        let edge = removed.remove(place);
+        if shortest_way(needs, group, &removed).is_some() {
+            removed.insert(place, edge);
+        }
+    }
+    Some(removed)
 }
 
 /// Puts the members into an order in which few needs point back, and removes those: what needs nothing more goes
 /// first, what nothing more needs last, and between them what is needed most and needs least.
-fn greedy(needs: &DiGraph<&str, &Edge>, group: &[NodeIndex]) -> Vec<EdgeIndex> {
+fn greedy(needs: &Needs<'_>, group: &[NodeIndex]) -> Vec<EdgeIndex> {
     let mut open: BTreeSet<NodeIndex> = group.iter().copied().collect();
     let (mut order, mut last) = (Vec::new(), Vec::new());
     while !open.is_empty() {
@@ -91,7 +148,7 @@ fn greedy(needs: &DiGraph<&str, &Edge>, group: &[NodeIndex]) -> Vec<EdgeIndex> {
     group.iter().flat_map(|from| needs.edges(*from)).filter(points_back).map(|edge| edge.id()).collect()
 }
 
-fn sorted(needs: &DiGraph<&str, &Edge>, mut cycle: Vec<EdgeIndex>) -> Vec<EdgeIndex> {
+fn sorted(needs: &Needs<'_>, mut cycle: Vec<EdgeIndex>) -> Vec<EdgeIndex> {
     cycle.sort_by_key(|edge| {
         let length = needs.edge_weight(*edge).map_or(usize::MAX, |edge| edge.reasons.len());
         (length, needs.edge_endpoints(*edge))

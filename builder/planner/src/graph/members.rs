@@ -7,22 +7,21 @@ use rpmspec_parser::rpm::Dependency;
 use rpmspec_parser::spec::Located;
 
 use super::{Asker, Edge, Member, Reason, reason_of};
+use crate::Index;
 use crate::index::Statement;
-use crate::solve::required_place;
 use crate::solve::search::{REQUEST, Stated};
-use crate::{Index, TreePackage};
+use crate::solve::{Whose, required_place};
 
 /// No place.
 const NONE: u32 = u32::MAX;
 
 /// Members that build roots have in common, with the same reason.
-pub(super) type Shared = HashMap<(u32, Stated), Arc<Member>>;
+pub(crate) type Shared = HashMap<(u32, Stated), Arc<Member>>;
 
 /// An install set with its reasons.
-pub(super) struct Members<'a> {
+pub(crate) struct Members<'a> {
     index: &'a Index<'a>,
-    /// The source package whose build root it is.
-    place: usize,
+    whose: Whose,
     numbers: &'a [u32],
     /// The place of every package of the index in `numbers`.
     places: Vec<u32>,
@@ -34,12 +33,12 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// Finds the reasons. The first provider in the order of preference is the one that was chosen; only then others
     /// that a need also meets are looked at: they were chosen for a condition or by the search, and still get a reason.
-    pub(super) fn find(index: &'a Index<'a>, place: usize, numbers: &'a [u32]) -> Self {
+    pub(crate) fn find(index: &'a Index<'a>, whose: Whose, numbers: &'a [u32]) -> Self {
         let mut places = vec![NONE; index.packages.len()];
         for (place, number) in (0u32..).zip(numbers) {
             places[*number as usize] = place;
         }
-        let mut members = Self { index, place, numbers, places, brought: vec![None; numbers.len()], count: 0 };
+        let mut members = Self { index, whose, numbers, places, brought: vec![None; numbers.len()], count: 0 };
         members.visit_all(true);
         if members.count < numbers.len() {
             members.visit_all(false);
@@ -49,7 +48,7 @@ impl<'a> Members<'a> {
 
     fn visit_all(&mut self, only_first: bool) {
         let index = self.index;
-        let spec = index.built[self.place].as_deref().unwrap_or_default();
+        let spec = self.whose.clauses(index).unwrap_or_default();
         let base = index.base.as_deref().unwrap_or_default();
         let mut open = VecDeque::new();
         for (clause, statement) in (0u32..).zip(spec.iter().chain(base)) {
@@ -102,7 +101,7 @@ impl<'a> Members<'a> {
                 }
             };
         }
-        let spec = index.built[self.place].as_deref().unwrap_or_default();
+        let spec = self.whose.clauses(index).unwrap_or_default();
         match spec.get(clause) {
             Some(statement) => {
                 let (asker, need) = required_place(statement).map_or((Asker::Spec, None), |place| self.need(place));
@@ -120,7 +119,7 @@ impl<'a> Members<'a> {
 
     /// A need of the source package by its place among those that the spec states and, behind them, generates.
     fn need(&self, place: usize) -> (Asker, Option<&Located<Dependency>>) {
-        let TreePackage { source, generated, .. } = &self.index.universe.tree[self.place];
+        let (source, generated) = self.whose.asks(self.index.universe);
         match place.checked_sub(source.build_requires.len()) {
             None => (Asker::Spec, source.build_requires.get(place)),
             Some(place) => (Asker::Generated, generated.get(place)),
@@ -128,8 +127,8 @@ impl<'a> Members<'a> {
     }
 
     /// The build root, in the order of the install set.
-    pub(super) fn build_root(&self, shared: &mut Shared) -> Vec<Arc<Member>> {
-        let spec = self.index.built[self.place].as_ref().map_or(0, Vec::len);
+    pub(crate) fn build_root(&self, shared: &mut Shared) -> Vec<Arc<Member>> {
+        let spec = self.whose.clauses(self.index).map_or(0, <[_]>::len);
         let member = |(number, brought): (&u32, &Option<(Stated, usize)>)| {
             let (stated, _) = (*brought)?;
             let new = || {
@@ -162,7 +161,7 @@ impl<'a> Members<'a> {
     }
 
     /// One edge a source package, by the member found first.
-    pub(super) fn edges(&self) -> Vec<Edge> {
+    pub(crate) fn edges(&self) -> Vec<Edge> {
         let mut by_source: BTreeMap<&str, (usize, u32)> = BTreeMap::new();
         for (number, brought) in self.numbers.iter().zip(&self.brought) {
             let source = self.index.source_name(&self.index.packages[*number as usize]);

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::members::{Members, Shared};
 use super::{Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason};
-use crate::cycle::find_cycles;
+use crate::cycle::open_cycles;
 use crate::index::{Package, StatementKind};
-use crate::solve::{Stock, required_place, solve_source, usable};
+use crate::solve::{Deferring, Stock, Whose, required_place, solve_source, usable};
 use crate::{Explanation, Index, PackageId, TreePackage, Universe};
 
 /// Finds the build root of every source package of the tree and what must be built before what.
@@ -23,6 +23,9 @@ use crate::{Explanation, Index, PackageId, TreePackage, Universe};
 /// published headers where all that is needed is published, and then are exactly what a build would get. Where
 /// the promises were wrong (a pattern of `%files` did not bring what was hoped for), the published headers decide
 /// and add edges. What is blocked never keeps another package from being resolved.
+///
+/// Packages that need each other are ordered by leaving out the fewest edges for which there is a way out
+/// ([`cycle`](crate::cycle)); the rest of their build roots is resolved as ever.
 #[must_use]
 pub fn resolve(universe: &Universe) -> BuildGraph {
     resolve_index(&Index::new(universe))
@@ -55,40 +58,43 @@ pub fn resolve_index(index: &Index<'_>) -> BuildGraph {
             Err(explanation) => node.blocker = Some(Blocker::Unresolvable { explanation }),
         }
     }
-    use_published(index, &mut graph, None);
-    block_cycles(&mut graph);
+    settle(index, &mut graph, None);
     graph
 }
 
 /// Resolves one source package of a graph anew, after [`TreePackage::generated`] has changed in the universe. All
 /// others stay as they are, but for those that the new needs close a cycle with.
 pub fn resolve_again(index: &Index<'_>, graph: &mut BuildGraph, name: &str) {
-    let Some(place) = index.sources.get(name) else { return };
-    let Some(node) = graph.nodes.get_mut(name) else { return };
-    (node.blocker, node.exact) = (None, false);
-    match root(index, *place, &usable(index, None, Stock::Predicted), &mut Shared::default()) {
-        Ok((needs, build_root)) => (node.needs, node.build_root) = (needs, build_root),
-        Err(explanation) => {
-            (node.needs, node.build_root) = (Vec::new(), Vec::new());
-            node.blocker = Some(Blocker::Unresolvable { explanation });
+    if !index.sources.contains_key(name) || !graph.nodes.contains_key(name) {
+        return;
+    }
+    // How cycles are opened is decided anew.
+    let deferring = graph.nodes.values().filter(|node| !node.deferred.is_empty()).map(|node| node.name.clone());
+    let mut changed: BTreeSet<String> = deferring.collect();
+    changed.insert(name.to_owned());
+    let usable = usable(index, None, Stock::Predicted);
+    for name in &changed {
+        let (Some(place), Some(node)) = (index.sources.get(&**name), graph.nodes.get_mut(name)) else { continue };
+        (node.blocker, node.exact) = (None, false);
+        node.deferred.clear();
+        (node.needs, node.build_root) = (Vec::new(), Vec::new());
+        match root(index, *place, &usable, &mut Shared::default()) {
+            Ok((needs, build_root)) => (node.needs, node.build_root) = (needs, build_root),
+            Err(explanation) => node.blocker = Some(Blocker::Unresolvable { explanation }),
         }
     }
-    use_published(index, graph, Some(name));
-    block_cycles(graph);
+    settle(index, graph, Some(changed));
 }
 
-/// Finds the cycles, and blocks their members and nobody else for them.
-fn block_cycles(graph: &mut BuildGraph) {
-    graph.cycles = find_cycles(graph);
-    for node in graph.nodes.values_mut() {
-        node.blocker.take_if(|blocker| matches!(blocker, Blocker::Cycle { .. }));
-    }
-    for cycle in &graph.cycles {
-        for name in &cycle.members {
-            if let Some(node) = graph.nodes.get_mut(name) {
-                node.blocker = Some(Blocker::Cycle { cycle: cycle.clone() });
-            }
+/// Uses what is published, and opens the cycles; what either adds is taken up by the other.
+fn settle(index: &Index<'_>, graph: &mut BuildGraph, mut changed: Option<BTreeSet<String>>) {
+    loop {
+        use_published(index, graph, changed.as_ref());
+        let opened = open_cycles(index, graph);
+        if opened.is_empty() {
+            return;
         }
+        changed = Some(opened);
     }
 }
 
@@ -99,23 +105,41 @@ fn root(
     usable: &[bool],
     shared: &mut Shared,
 ) -> Result<(Vec<Edge>, Vec<Arc<Member>>), Explanation> {
-    let members = solve_source(index, place, Stock::Predicted, usable)?;
-    let members = Members::find(index, place, &members);
+    let whose = Whose::stands(place);
+    let members = solve_source(index, whose, Stock::Predicted, usable)?;
+    let members = Members::find(index, whose, &members);
     Ok((members.edges(), members.build_root(shared)))
 }
 
 /// The build root a job gets when it starts, from seeds and published headers only: the RPMs of the source
-/// packages that the graph says it needs, whatever else is finished by now. The index must be of a universe whose
-/// `published` has them.
+/// packages that the graph says it needs, whatever else is finished by now, and of those deferred what is published.
+/// The index must be of a universe whose `published` has them.
 ///
 /// # Errors
 /// The published RPMs do not offer what their specs promised, or the source package is unknown or blocked.
 pub fn build_root(index: &Index<'_>, graph: &BuildGraph, name: &str) -> Result<Vec<Arc<Member>>, Explanation> {
-    let Some(place) = index.sources.get(name) else { return Err(Explanation { unmet: Vec::new() }) };
-    let needed = graph.needed_sources(name);
-    let stock = Stock::Published(&needed);
-    let members = solve_source(index, *place, stock, &usable(index, None, stock))?;
-    Ok(Members::find(index, *place, &members).build_root(&mut Shared::default()))
+    let (Some(place), Some(node)) = (index.sources.get(name), graph.nodes.get(name)) else {
+        return Err(Explanation { unmet: Vec::new() });
+    };
+    real_root(index, *place, node, &graph.needed_sources(name), &mut Shared::default())
+}
+
+/// A build root from what is published of what is needed.
+fn real_root(
+    index: &Index<'_>,
+    place: usize,
+    node: &BuildNode,
+    needed: &BTreeSet<String>,
+    shared: &mut Shared,
+) -> Result<Vec<Arc<Member>>, Explanation> {
+    let sources = node.deferred_sources();
+    let stock = match sources.is_empty() {
+        true => Stock::Published(needed),
+        false => Stock::Deferring(Deferring { sources: &sources, published: true, within: Some(needed) }),
+    };
+    let whose = Whose { place, as_variant: node.is_variant() };
+    let members = solve_source(index, whose, stock, &usable(index, None, stock))?;
+    Ok(Members::find(index, whose, &members).build_root(shared))
 }
 
 fn empty_node(tree: &TreePackage) -> BuildNode {
@@ -129,6 +153,7 @@ fn empty_node(tree: &TreePackage) -> BuildNode {
         needs: Vec::new(),
         runtime_needs: Vec::new(),
         unmet_at_run_time: Vec::new(),
+        deferred: Vec::new(),
         blocker: None,
     }
 }
@@ -142,7 +167,10 @@ fn add_own_package(index: &Index<'_>, graph: &mut BuildGraph, number: usize, usa
     node.packages.push(nevra.clone());
     let is_it = |other: &u32| {
         let other = &index.packages[*other as usize];
-        matches!(other.id, PackageId::Published(_)) && other.tree == Some(tree) && other.metadata.nevra == *nevra
+        matches!(other.id, PackageId::Published(_))
+            && !other.is_earlier
+            && other.tree == Some(tree)
+            && other.metadata.nevra == *nevra
     };
     if !index.names[package.name as usize].iter().any(is_it) && node.unpublished.is_none() {
         node.unpublished = Some(nevra.clone());
@@ -177,11 +205,10 @@ pub(crate) fn reason_of(index: &Index<'_>, package: &Package<'_>, place: usize) 
     Reason { asker: Asker::Package(package.metadata.nevra.clone()), dependency, place }
 }
 
-/// Replaces promised build roots by real ones, where all that they need is published; all of them, or the one of
-/// `only`.
-fn use_published(index: &Index<'_>, graph: &mut BuildGraph, only: Option<&str>) {
+/// Replaces promised build roots by real ones, where all that they need is published; all of them, or those of `only`.
+fn use_published(index: &Index<'_>, graph: &mut BuildGraph, only: Option<&BTreeSet<String>>) {
     let mut ready = ready(index, graph);
-    ready.retain(|(_, node)| only.is_none_or(|only| only == node.name));
+    ready.retain(|(_, node)| only.is_none_or(|only| only.contains(&node.name)));
     let mixed = usable(index, None, Stock::Mixed);
     let solve_again = |shared: &mut Shared, (place, node): (usize, &BuildNode)| {
         let name = node.name.clone();
@@ -189,13 +216,15 @@ fn use_published(index: &Index<'_>, graph: &mut BuildGraph, only: Option<&str>) 
         if node.build_root.iter().all(|member| member.source.is_none()) {
             return Some((name, None));
         }
-        let needed = graph.needed_sources(&node.name);
-        let stock = Stock::Published(&needed);
-        if let Ok(members) = solve_source(index, place, stock, &usable(index, None, stock)) {
-            return Some((name, Some((Members::find(index, place, &members).build_root(shared), true, None))));
+        if let Ok(root) = real_root(index, place, node, &graph.needed_sources(&node.name), shared) {
+            return Some((name, Some((root, true, None))));
         }
-        let members = solve_source(index, place, Stock::Mixed, &mixed).ok()?;
-        let members = Members::find(index, place, &members);
+        if !node.deferred.is_empty() {
+            return Some((name, Some((node.build_root.clone(), false, None))));
+        }
+        let whose = Whose::stands(place);
+        let members = solve_source(index, whose, Stock::Mixed, &mixed).ok()?;
+        let members = Members::find(index, whose, &members);
         Some((name, Some((members.build_root(shared), !members.has_promises(), Some(members.edges())))))
     };
     let solved: Vec<_> = ready.into_par_iter().map_init(Shared::default, solve_again).collect();

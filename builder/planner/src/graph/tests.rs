@@ -146,7 +146,12 @@ fn a_cycle_is_shown_by_its_shortest_way_with_the_lines() {
          \n  d needs c: the spec asks for `c` at SPECS/d/d.spec:2:1\
          \n  in the same group: a, b, c, d\
          \n  the fewest needs to leave out: a needs b at SPECS/a/a.spec:1:1, c needs d at SPECS/c/c.spec:2:1\
-         \nbuild one of them without the need (a %bcond), or leave it to a seed in an earlier stage"
+         \n  no way to build c before d: the stage declares no bootstrap variant of c; nothing of d is published; \
+         with seeds alone nothing meets `d`\
+         \n  no way to build d before c: the stage declares no bootstrap variant of d; nothing of c is published; \
+         with seeds alone nothing meets `c`\
+         \ngive one of them a way out: let `%bcond bootstrap 0` leave out a need of its spec and write \
+         `bootstrap = [\"c\"]` into the `[stage]`, or add d to a seed"
     );
     let blocked: Vec<&str> = blocked(&graph).into_iter().map(|(name, _)| name).collect();
     assert_eq!(blocked, ["a", "b", "c", "d"]);

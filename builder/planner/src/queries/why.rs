@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::json;
 use super::names::{Subject, UnknownName, node};
-use crate::{Asker, Blocker, BuildGraph, BuildNode, Edge, Index, Member, Reason};
+use crate::{Asker, Blocker, BuildGraph, BuildNode, Deferred, Edge, Index, Member, Reason, WayOut};
 
 /// How one package needs another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +37,9 @@ pub struct Step {
     pub package: Nevra,
     /// Whether it is needed at run time only.
     pub at_run_time: bool,
+    /// What is done until what is needed is built, where that is after what needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_then: Option<WayOut>,
     /// How the need comes about, from the spec's own dependency to the one that the package meets.
     #[serde(serialize_with = "json::reasons")]
     pub reasons: Vec<Reason>,
@@ -178,10 +181,19 @@ pub(super) fn last_step(node: &BuildNode, wanted: &Subject) -> Option<Step> {
         to: member.source.clone(),
         package: member.nevra.clone(),
         at_run_time: false,
+        until_then: None,
         reasons: chain(node, member),
     };
     let edge = |source: &str| node.needs.iter().find(|edge| edge.to == source).map(|edge| of_edge(node, edge, false));
     let mut members = node.build_root.iter();
+    let is_wanted = |deferred: &&Deferred| match wanted {
+        Subject::Source(source) => deferred.edge.to == *source,
+        Subject::Package { name, source } => deferred.edge.to == *source && deferred.edge.package.name == *name,
+        Subject::Seed(_) => false,
+    };
+    if let Some(deferred) = node.deferred.iter().find(is_wanted) {
+        return Some(Step { until_then: Some(deferred.way_out.clone()), ..of_edge(node, &deferred.edge, false) });
+    }
     match wanted {
         Subject::Source(source) => {
             edge(source).or_else(|| members.find(|member| member.source.as_deref() == Some(source)).map(of_member))
@@ -194,7 +206,7 @@ pub(super) fn last_step(node: &BuildNode, wanted: &Subject) -> Option<Step> {
 
 fn of_edge(node: &BuildNode, edge: &Edge, at_run_time: bool) -> Step {
     let (to, package, reasons) = (Some(edge.to.clone()), edge.package.clone(), edge.reasons.clone());
-    Step { from: node.name.clone(), to, package, at_run_time, reasons }
+    Step { from: node.name.clone(), to, package, at_run_time, until_then: None, reasons }
 }
 
 /// The shortest way from a source package to what is wanted.
@@ -244,6 +256,9 @@ impl fmt::Display for Why {
             let to = step.to.as_deref().map_or_else(|| "seed".to_owned(), ToOwned::to_owned);
             let when = if step.at_run_time { " at run time" } else { "" };
             writeln!(formatter, "  {} needs {} ({to}){when}", step.from, step.package)?;
+            if let Some(way_out) = &step.until_then {
+                writeln!(formatter, "    they need each other: {} is built first {way_out}", step.from)?;
+            }
             for reason in &step.reasons {
                 writeln!(formatter, "    {reason}")?;
             }
