@@ -204,10 +204,13 @@ fn nothing_of_this_machine_leaks_in() {
 #[test]
 fn shells_can_be_refused_by_the_tree_and_by_the_command() {
     let tree = tree();
-    tree.write("SPECS/t/t.spec", &SPEC.replace("Version: 1", "Version: %(echo 4)"));
-    tree.run(&["eval", "t", "--shell", "refuse"]).expect(3, &["SPECS/t/t.spec:5:10", "echo 4", "refused", "^^^^^^^^^"]);
+    tree.write("SPECS/t/t.spec", &SPEC.replace("Version: 1", "Version: %(seq 4 4)"));
+    tree.run(&["eval", "t", "--shell", "refuse"])
+        .expect(3, &["SPECS/t/t.spec:5:10", "seq 4 4", "refused", "^^^^^^^^^^"]);
     tree.write("package-builder.toml", "[distribution]\nname = \"Test\"\n[evaluate]\nshell = \"refuse\"\n");
     tree.run(&["plan", "t"]).expect(3, &["SPECS/t/t.spec:5:10", "refused"]);
+    // What needs no shell is answered anyway.
+    tree.run(&["eval", "-E", "%(test a == b || echo c)", "--shell", "refuse"]).expect(0, &["c\n"]);
     tree.run(&["eval", "t", "--shell", "host"]).expect(0, &["t-4-3.x86_64"]);
     tree.write("package-builder.toml", "[distribution]\nname = \"Test\"\n[evaluate]\nshell = \"host\"\n");
     tree.run(&["plan", "t"]).expect(3, &["a tree cannot give its own specs this machine", "--shell host"]);

@@ -73,7 +73,7 @@ pub enum ShellPolicy {
     /// In a sandbox without a network, over the base layer
     #[default]
     Sandboxed,
-    /// Nowhere: they are errors; nor are files outside of the tree read
+    /// Nowhere: what needs a shell is an error; nor are files outside of the tree read
     Refuse,
     /// On this host, as its user, with the environment of a build
     Host,
