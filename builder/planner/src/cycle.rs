@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BuildGraph, Edge};
 
-pub(crate) use ordering::open_cycles;
+pub(crate) use ordering::{block_cycles, open_cycles};
 pub use ways::{Deferred, NoWayOut, WayOut};
 
 /// One step of a cycle: `from` needs `edge.to`.

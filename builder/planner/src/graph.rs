@@ -1,5 +1,6 @@
 //! The build graph: the build root of every source package, and what must be built before what.
 
+mod locked;
 mod members;
 mod output;
 mod resolve;
@@ -12,6 +13,7 @@ use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Dependency, Nevra};
 use serde::{Deserialize, Serialize};
 
+pub use locked::{LockedMember, lock_roots};
 pub(crate) use members::{Members, Shared};
 pub use output::{to_dot, to_json};
 pub(crate) use resolve::reason_of;
@@ -30,6 +32,8 @@ pub enum Asker {
     Generated,
     /// The implicit set of every build root.
     Base,
+    /// A lock, which decides instead of anyone's needs.
+    Lock,
     /// A package that is installed.
     Package(Nevra),
 }
@@ -214,6 +218,7 @@ impl fmt::Display for Reason {
             }
             Asker::Generated => write!(formatter, "the spec, read in its build root, asks for `{}`", self.dependency)?,
             Asker::Base => write!(formatter, "every build root has `{}`", self.dependency)?,
+            Asker::Lock => write!(formatter, "the lock has `{}`", self.dependency)?,
             Asker::Package(nevra) => write!(formatter, "{nevra} requires `{}`", self.dependency)?,
         }
         match &self.place {

@@ -51,17 +51,33 @@ pub(crate) fn open_cycles(index: &Index<'_>, graph: &mut BuildGraph) -> BTreeSet
         }
         defer(graph, &ways, chosen);
     }
-    for cycle in &blocked {
+    block(graph, &blocked);
+    let cycles = opened_cycles(graph, &is_least);
+    graph.cycles = cycles.into_iter().chain(blocked).collect();
+    graph.cycles.sort_by(|left, right| left.members.cmp(&right.members));
+    opened
+}
+
+/// Blocks the members of all cycles, whatever ways out there are, and nobody else for them.
+pub(crate) fn block_cycles(graph: &mut BuildGraph) {
+    for node in graph.nodes.values_mut() {
+        node.blocker.take_if(|blocker| matches!(blocker, Blocker::Cycle { .. }));
+    }
+    let needs = needs_of(graph, false);
+    let cycles: Vec<Cycle> =
+        groups(&needs).iter().map(|group| describe(&needs, group, opening(&needs, group))).collect();
+    block(graph, &cycles);
+    graph.cycles = cycles;
+}
+
+fn block(graph: &mut BuildGraph, cycles: &[Cycle]) {
+    for cycle in cycles {
         for name in &cycle.members {
             if let Some(node) = graph.nodes.get_mut(name) {
                 node.blocker = Some(Blocker::Cycle { cycle: Box::new(cycle.clone()) });
             }
         }
     }
-    let cycles = opened_cycles(graph, &is_least);
-    graph.cycles = cycles.into_iter().chain(blocked).collect();
-    graph.cycles.sort_by(|left, right| left.members.cmp(&right.members));
-    opened
 }
 
 /// The needs of a group to defer, and whether fewer would not do; `None` where there is no way out.

@@ -45,6 +45,7 @@ fn value(reason: &Reason) -> serde_json::Value {
         Asker::Spec => "spec".to_owned(),
         Asker::Generated => "generated".to_owned(),
         Asker::Base => "base".to_owned(),
+        Asker::Lock => "lock".to_owned(),
         Asker::Package(nevra) => nevra.to_string(),
     };
     let place = reason.place.as_ref().map(ToString::to_string);
