@@ -47,6 +47,11 @@ pub enum Verdict {
         /// Which need, and who asks.
         reason: String,
     },
+    /// A locked build: what is there, or what it gave, is not what the lock says.
+    UnlikeLock {
+        /// What differs.
+        reason: String,
+    },
     /// Its spec does not evaluate.
     BrokenSpec {
         /// The first error with its place.
@@ -99,6 +104,7 @@ impl Verdict {
             Verdict::Infrastructure { reason } => format!("could not be run: {reason}"),
             Verdict::NoSource { reason } => format!("lacks a source: {reason}"),
             Verdict::Unresolvable { reason } => format!("is unresolvable: {reason}"),
+            Verdict::UnlikeLock { reason } => format!("is not what the lock says: {reason}"),
             Verdict::BrokenSpec { reason } => format!("has a broken spec: {reason}"),
             Verdict::BlockedBy { package } => format!("blocked by {package}"),
             Verdict::Excluded { reason } => format!("excluded: {reason}"),
