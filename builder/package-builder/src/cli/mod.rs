@@ -63,7 +63,8 @@ pub enum Command {
     /// Build packages and what they lack (`-i NAME` is the same)
     #[command(after_help = "Examples:
   package-builder build jq
-  package-builder build --all --jobs 2 --sandbox linux")]
+  package-builder build --all --jobs 2 --sandbox linux
+  package-builder build jq --locked out/runs/RUN/lock.json   from the very build roots of that run")]
     Build(BuildArgs),
     /// Show what would be built, in order, and why
     #[command(after_help = "Examples:
@@ -113,6 +114,14 @@ Exit codes: 0 all can be installed, 1 something cannot, 2 no such package")]
   package-builder fetch --all
   package-builder fetch --lock zlib   write SPECS/zlib/sources")]
     Fetch(FetchArgs),
+    /// Print what published packages were built from: every RPM of every build root, with checksum and origin
+    #[command(after_help = "Examples:
+  package-builder lock --all --to out.lock   then: package-builder build --all --locked out.lock
+  package-builder lock jq
+
+Every run writes the lock of what it did to out/runs/RUN/lock.json.
+Exit codes: 0 done, 2 no such package, 3 something is not built")]
+    Lock(LockArgs),
     /// Print the logs of a package's newest build
     #[command(after_help = "Examples:
   package-builder log zlib
@@ -188,6 +197,9 @@ pub struct BuildArgs {
     /// Stop at the first failure instead of building what does not need it
     #[arg(long)]
     pub fail_fast: bool,
+    /// Take every build root from this lock; what is not as the lock says is an error
+    #[arg(long, value_name = "FILE")]
+    pub locked: Option<PathBuf>,
     /// Leave out `%check`; it is recorded that it was
     #[arg(long)]
     pub nocheck: bool,
@@ -208,6 +220,9 @@ pub struct PlanArgs {
     /// As if the named packages were stale
     #[arg(long)]
     pub force: bool,
+    /// Take every build root from this lock, as `build --locked` does
+    #[arg(long, value_name = "FILE")]
+    pub locked: Option<PathBuf>,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
@@ -295,6 +310,17 @@ pub struct FetchArgs {
     /// Fetch and write the checksums to `SPECS/NAME/sources`
     #[arg(long)]
     pub lock: bool,
+}
+
+/// Options of `lock`.
+#[derive(Debug, Args)]
+pub struct LockArgs {
+    /// What to lock, with all that it needs
+    #[command(flatten)]
+    pub targets: TargetArgs,
+    /// Write it to this file [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
 }
 
 /// Options of `log`.

@@ -17,8 +17,8 @@ use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind, IoContext};
 use crate::host::{Layout, OutputLock};
 use crate::runner::{
-    Events, Planning, RunEnd, RunOptions, blocked_targets, emit_base_progress, emit_plan, fetch_sources, new_run_id,
-    num_cpus, run_plan,
+    Events, Locked, Planning, RunEnd, RunOptions, blocked_targets, emit_base_progress, emit_plan, fetch_sources,
+    new_run_id, num_cpus, run_plan,
 };
 use crate::seeds::SeedRpm;
 
@@ -59,7 +59,8 @@ fn build(
     events: &Arc<Events>,
 ) -> Result<(), CommandError> {
     let layout = Layout::new(&settings.output);
-    let mut planning = Planning::new(settings, events)?;
+    let locked = arguments.locked.as_deref().map(Locked::read).transpose()?;
+    let mut planning = Planning::with(settings, events, locked)?;
     planning.show_broken(events);
     let plan = planning.plan(&arguments.targets, arguments.force)?;
     write_plan(&plan, &layout.run(events.run()).join("plan.json"))?;
@@ -80,8 +81,12 @@ fn build(
             timeout: Duration::from_secs(arguments.timeout.saturating_mul(60)),
         };
         let layer = layer?.directory;
-        end =
-            runtime.block_on(run_plan(&mut planning, &plan, &sources, layer, Arc::clone(sandbox), &options, events))?;
+        let run = run_plan(&mut planning, &plan, &sources, layer, Arc::clone(sandbox), &options, events);
+        let outcome = runtime.block_on(run);
+        write_lock(&mut planning, arguments, true, events);
+        end = outcome?;
+    } else {
+        write_lock(&mut planning, arguments, false, events);
     }
     finish(&planning, &plan, arguments, end, events)
 }
@@ -131,6 +136,10 @@ fn finish(
     if counts.failed > 0 && counts.failed == end.lacking_sources {
         return Err(CommandError::input(format!("{} of {} lack sources", counts.failed, counts.planned)));
     }
+    if counts.failed > 0 && counts.failed == end.unlike_lock {
+        let (failed, planned) = (counts.failed, counts.planned);
+        return Err(CommandError::input(format!("{failed} of {planned} are not what the lock says")));
+    }
     if counts.failed > 0 {
         return Err(CommandError::new(
             ErrorKind::BuildFailed,
@@ -142,6 +151,14 @@ fn finish(
         return Err(CommandError::input(format!("broken specs were left out: {}", names.join(", "))));
     }
     Ok(())
+}
+
+/// Writes down what was built from what, of a run that failed as well. Failing to do so fails no build.
+fn write_lock(planning: &mut Planning, arguments: &BuildArgs, has_built: bool, events: &Events) {
+    let path = Layout::new(&planning.settings.output).run(events.run()).join("lock.json");
+    if let Err(error) = planning.lock_of_run(&arguments.targets, has_built).write(&path) {
+        events.emit(EventKind::Diagnostic { text: format!("warning: the run has no lock: {}", error.message) });
+    }
 }
 
 async fn base_layer(planning: &Planning, sandbox: &dyn Sandbox, events: &Events) -> Result<BaseLayer, CommandError> {

@@ -7,6 +7,7 @@ mod eval;
 mod fetch;
 mod graph;
 mod installable;
+mod lock;
 mod log;
 mod plan;
 mod rdeps;
@@ -39,6 +40,7 @@ pub fn run(command_line: &CommandLine) -> Result<(), CommandError> {
         Command::WhatProvides(arguments) => what_provides::run(settings()?, arguments),
         Command::Installable(arguments) => installable::run(&settings()?, arguments),
         Command::Fetch(arguments) => fetch::run(settings()?, arguments),
+        Command::Lock(arguments) => lock::run(settings()?, arguments),
         Command::Log(arguments) => log::run(&settings()?, arguments),
         Command::Clean(arguments) => clean::run(&settings()?, arguments),
         Command::Doctor(arguments) => doctor::run(&settings()?, arguments),

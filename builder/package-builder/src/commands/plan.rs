@@ -7,11 +7,12 @@ use planner::Plan;
 use crate::cli::PlanArgs;
 use crate::config::Settings;
 use crate::error::CommandError;
-use crate::runner::{Planning, blocked_targets};
+use crate::runner::{Locked, Planning, blocked_targets};
 
 pub(super) fn run(settings: Settings, arguments: &PlanArgs) -> Result<(), CommandError> {
     let events = super::shown_events("plan");
-    let planning = Planning::new(settings, &events)?;
+    let locked = arguments.locked.as_deref().map(Locked::read).transpose()?;
+    let planning = Planning::with(settings, &events, locked)?;
     planning.show_broken(&events);
     let plan = planning.plan(&arguments.targets, arguments.force)?;
     events.finish();

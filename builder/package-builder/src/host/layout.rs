@@ -4,7 +4,7 @@
 //! out/
 //!   repo -> generations/<n>    what clients point at
 //!   generations/<n>/           immutable; owned by the crate `repository`
-//!   runs/<id>/                 events.jsonl, plan.json, logs/<package>/<phase>.log
+//!   runs/<id>/                 events.jsonl, plan.json, lock.json, logs/<package>/<phase>.log
 //!   work/<id>/                 a run's private files, gone with it
 //!   state.json                 keys and identities of what is published
 //!   lock                       held by the one writer

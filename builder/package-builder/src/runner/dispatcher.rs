@@ -65,6 +65,8 @@ pub struct RunEnd {
     pub infrastructure: bool,
     /// Packages that could not be started for want of a source.
     pub lacking_sources: usize,
+    /// Packages that are not what the lock says.
+    pub unlike_lock: usize,
 }
 
 /// What an executor sends.
@@ -214,6 +216,10 @@ impl Dispatcher<'_> {
         };
         let start = match prepare_job(self.planning, &id.0) {
             Ok(start) => start,
+            Err(reason) if self.planning.locked.is_some() => {
+                self.end.unlike_lock += 1;
+                return self.give_up(&id, &nevr, Verdict::UnlikeLock { reason });
+            }
             Err(reason) => return self.give_up(&id, &nevr, Verdict::Unresolvable { reason }),
         };
         let known = self.planning.state.packages.get(&id.0);
@@ -297,6 +303,12 @@ impl Dispatcher<'_> {
             JobEnd::Built(files) => {
                 let published = Instant::now();
                 let Some(Running { prepared, .. }) = running else { return Ok(()) };
+                if let Some(unlike) = self.unlike_lock(&id, &files)? {
+                    let own = seconds - report.rpmbuild.as_secs_f64();
+                    self.report(&id, &nevr, unlike, None, (seconds, own), Some(log), Vec::new());
+                    self.release(&id, Outcome::Failed);
+                    return Ok(());
+                }
                 let (verdict, rpms) = self.publish(&id, prepared, &files, report.rpmbuild.as_secs_f64())?;
                 let seconds = seconds + published.elapsed().as_secs_f64();
                 let own = seconds - report.rpmbuild.as_secs_f64();
@@ -340,6 +352,14 @@ impl Dispatcher<'_> {
         self.planning.state.packages.insert(id.0.clone(), built);
         self.planning.state.save(&self.layout.state())?;
         Ok((if unchanged { Verdict::Unchanged } else { Verdict::Success }, added))
+    }
+
+    /// Why the lock, if there is one, does not let what a build gave be published.
+    fn unlike_lock(&mut self, id: &JobId, files: &[PathBuf]) -> Result<Option<Verdict>, CommandError> {
+        let unlike = self.planning.unlike_lock(&id.0, files);
+        let unlike = unlike.map_err(|error| CommandError::infrastructure(error.to_string()))?;
+        self.end.unlike_lock += usize::from(unlike.is_some());
+        Ok(unlike.map(|reason| Verdict::UnlikeLock { reason }))
     }
 
     fn is_published(&self, built: &BuiltPackage) -> bool {

@@ -17,6 +17,7 @@ use crate::seeds::{self, PrepareOptions, Seed, SeedError, SeedProgress, SeedRpm,
 
 use super::conventions;
 use super::events::Events;
+use super::locked::Locked;
 
 /// A stage without its specs.
 pub struct Ground {
@@ -42,6 +43,16 @@ impl Ground {
     /// # Errors
     /// A setting, a stage file or a seed is broken.
     pub fn lay(settings: &Settings, events: &Events, target: Option<&str>) -> Result<Self, CommandError> {
+        Self::lay_by(settings, events, target, None)
+    }
+
+    /// The same with the base of a lock, if there is one.
+    pub(super) fn lay_by(
+        settings: &Settings,
+        events: &Events,
+        target: Option<&str>,
+        locked: Option<&Locked>,
+    ) -> Result<Self, CommandError> {
         let stages = seeds::read_stages(&settings.tree).map_err(|error| CommandError::input(error.to_string()))?;
         let [stage] = stages.stages.as_slice() else {
             return Err(CommandError::input(format!(
@@ -67,7 +78,10 @@ impl Ground {
             }
             seed_sets.push(seed);
         }
-        let base = base_of(&universe)?;
+        let base = match locked {
+            Some(locked) => locked.base(&rpms)?,
+            None => base_of(&universe)?,
+        };
         let defines = conventions::defines(settings);
         let base_rpms: Vec<_> = base.iter().map(|index| &rpms[*index]).collect();
         let bring = |rpms: &[&SeedRpm]| bring(&seed_sets, rpms, events);

@@ -23,6 +23,7 @@ use super::events::{Events, now_milliseconds};
 use super::generated;
 use super::ground::{Ground, bring};
 use super::inputs::Inputs;
+use super::locked::Locked;
 use super::state::State;
 
 /// A tree with everything that decisions about it need.
@@ -57,6 +58,8 @@ pub struct Planning {
     pub inputs: BTreeMap<String, Inputs>,
     /// Macros for evaluation and for rpmbuild alike.
     pub defines: Vec<(String, String)>,
+    /// The lock that decides build roots, if there is one.
+    pub locked: Option<Locked>,
 }
 
 impl Planning {
@@ -65,7 +68,15 @@ impl Planning {
     /// # Errors
     /// A setting, a stage file or a seed is broken. Broken specs are no error here.
     pub fn new(settings: Settings, events: &Arc<Events>) -> Result<Self, CommandError> {
-        let ground = Ground::lay(&settings, events, None)?;
+        Self::with(settings, events, None)
+    }
+
+    /// The same, with build roots from a lock if there is one.
+    ///
+    /// # Errors
+    /// The same, or the base layer is not what the lock says.
+    pub fn with(settings: Settings, events: &Arc<Events>, locked: Option<Locked>) -> Result<Self, CommandError> {
+        let ground = Ground::lay_by(&settings, events, None, locked.as_ref())?;
         let shell = ground.shell(&settings, events);
         let Ground { stage, seed_sets, seeds: rpms, base, mut universe, context, defines } = ground;
         let started = Instant::now();
@@ -84,10 +95,13 @@ impl Planning {
             Generations::open(layout.root()).map_err(|error| CommandError::infrastructure(error.to_string()))?;
         let published = generations.current();
         universe.published = published_metadata(published.as_ref());
-        let state = State::load(&layout.state())?;
+        let mut state = State::load(&layout.state())?;
         let mut inputs = BTreeMap::new();
         for spec in &evaluated {
             let of_spec = Inputs::read(spec)?;
+            if let Some(locked) = &locked {
+                locked.remember(&mut state, &spec.package.name, &of_spec.digest(spec));
+            }
             let generated = generated::remembered(&state, spec, &of_spec);
             inputs.insert(spec.package.name.clone(), of_spec);
             let (source, spec) = (spec.package.clone(), spec.name.clone());
@@ -111,8 +125,10 @@ impl Planning {
             state,
             inputs,
             defines,
+            locked,
         };
         planning.doubt_generated();
+        planning.use_lock();
         Ok(planning)
     }
 
@@ -177,7 +193,7 @@ impl Planning {
     /// stead in [`broken`](Self::broken).
     ///
     /// # Errors
-    /// A target is unknown or its spec is broken.
+    /// A target is unknown, its spec is broken, or the lock that decides does not fit.
     pub fn plan(&self, targets: &TargetArgs, force: bool) -> Result<Plan, CommandError> {
         if targets.names.is_empty() && !targets.all {
             return Err(CommandError::usage("no package is named").hint("name packages, or say `--all`"));
@@ -199,7 +215,8 @@ impl Planning {
             planner::plan(&self.graph, &wanted, &self.state.known(), &self.input_digests(), &self.circumstances(forced))
         };
         let mut plan = plan(forced).map_err(|error| CommandError::usage(error.to_string()))?;
-        let stale = plan.stale.iter().map(|(name, _)| name);
+        self.check_lock(&plan)?;
+        let stale = plan.stale.iter().map(|(name, _)| name).filter(|_| self.locked.is_none());
         plan.unasked = stale.filter(|name| self.must_ask(name) && self.generated(name).is_none()).cloned().collect();
         Ok(plan)
     }

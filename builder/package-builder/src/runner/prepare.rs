@@ -51,7 +51,7 @@ pub(super) struct Start {
 /// # Errors
 /// There is no such root: who asks for what, and why nothing will do.
 pub(super) fn prepare_job(planning: &Planning, package: &str) -> Result<Start, String> {
-    if !planning.must_ask(package) {
+    if planning.locked.is_some() || !planning.must_ask(package) {
         let root = prepare_whole(planning, package)?;
         let key = root.known.key.clone();
         return Ok(Start { root, key: Some(key.clone()), asked_at: key, must_ask: false });
@@ -73,11 +73,14 @@ pub(super) fn prepare_job(planning: &Planning, package: &str) -> Result<Start, S
 }
 
 /// Solves a job's install set with what is published now, and computes its key: with what the spec states and with
-/// what it is known to generate.
+/// what it is known to generate. Where a lock decides, the set is the lock's.
 ///
 /// # Errors
 /// The set cannot be solved: who asks for what, and why nothing will do.
 pub(super) fn prepare_whole(planning: &Planning, package: &str) -> Result<Prepared, String> {
+    if let Some(locked) = &planning.locked {
+        return prepare(planning, package, planning.locked_root(locked, package)?.into_iter());
+    }
     let node = planning.graph.nodes.get(package).ok_or_else(|| format!("`{package}` has no spec"))?;
     if let Some(blocker @ (Blocker::Unresolvable { .. } | Blocker::Cycle { .. })) = &node.blocker {
         return Err(blocker.to_string());

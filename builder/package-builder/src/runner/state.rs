@@ -68,16 +68,7 @@ impl State {
     /// # Errors
     /// It cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), CommandError> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).doing("create", folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).doing("write to", folder)?;
-        serde_json::to_writer_pretty(&mut file, self)
-            .map_err(std::io::Error::from)
-            .and_then(|()| file.flush())
-            .and_then(|()| file.as_file().sync_all())
-            .doing("write", path)?;
-        file.persist(path).map_err(|error| error.error).doing("replace", path)?;
-        Ok(())
+        save_json(self, path)
     }
 
     /// What the plan compares with, by source package.
@@ -91,6 +82,20 @@ impl State {
     pub fn durations(&self) -> BTreeMap<String, f64> {
         self.packages.iter().map(|(name, built)| (name.clone(), built.seconds)).collect()
     }
+}
+
+/// Writes a value as JSON beside a file and puts it in its place by a rename: whole or not at all.
+pub(super) fn save_json(value: &impl Serialize, path: &Path) -> Result<(), CommandError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).doing("create", folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).doing("write to", folder)?;
+    serde_json::to_writer_pretty(&mut file, value)
+        .map_err(std::io::Error::from)
+        .and_then(|()| file.flush())
+        .and_then(|()| file.as_file().sync_all())
+        .doing("write", path)?;
+    file.persist(path).map_err(|error| error.error).doing("replace", path)?;
+    Ok(())
 }
 
 #[cfg(test)]

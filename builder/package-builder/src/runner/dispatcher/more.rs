@@ -91,6 +91,10 @@ impl Dispatcher<'_> {
         let Some(asked_at) = self.running.get(id).map(|running| running.asked_at.clone()) else {
             return Ok(Decision::Stop(Stopped::OtherRoot));
         };
+        if let Some(reason) = self.planning.asks_beyond_lock(&id.0, &asked) {
+            self.end.unlike_lock += 1;
+            return Ok(refuse(Verdict::UnlikeLock { reason }, None));
+        }
         let before = self.planning.generated(&id.0).map(|answer| answer.needs.clone());
         let needs = self.planning.take_answer(&id.0, &asked_at, asked);
         // Saved before it is acted on: a run that is killed while it builds what is needed goes on from here.
