@@ -160,6 +160,17 @@ pub enum EventKind {
         /// What must be built as well and why.
         stale: Vec<PackageReason>,
     },
+    /// The next pass over packages that need each other to be built begins.
+    CyclePass {
+        /// The source packages of the cycle.
+        members: Vec<String>,
+        /// The pass, counted from 1.
+        number: usize,
+        /// Those that are built before something they need, and with what instead.
+        opened: Vec<PackageReason>,
+        /// What is built more than was planned, and why.
+        stale: Vec<PackageReason>,
+    },
     /// A build gave its place back until others are built; it starts again then.
     JobWaits {
         /// The source package.

@@ -70,7 +70,9 @@ impl Tally {
                 self.counts.blocked += blocked.len();
                 self.planned_blocked.extend(blocked.iter().map(|blocked| blocked.package.clone()));
             }
-            EventKind::PlanGrew { stale, .. } => self.counts.planned += stale.len(),
+            EventKind::PlanGrew { stale, .. } | EventKind::CyclePass { stale, .. } => {
+                self.counts.planned += stale.len();
+            }
             EventKind::SourceFailed { package, file, .. } => {
                 self.missing_sources.push((package.clone(), file.clone()));
             }

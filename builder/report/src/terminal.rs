@@ -16,6 +16,8 @@ use std::io::{IsTerminal, Write};
 /// More reasons than this are a number: `plan` prints them all.
 const REASONS_SHOWN: usize = 12;
 
+/// So many members of a cycle are named.
+const MEMBERS_SHOWN: usize = 5;
 /// Of the needs that a build turned out to have, and of what is built for them, so many are named.
 const NEEDS_SHOWN: usize = 8;
 
@@ -123,6 +125,16 @@ impl Terminal {
                 let shown: Vec<_> = stale.iter().map(|more| format!("{} ({})", more.package, more.reason)).collect();
                 let shown = some_of(&shown, NEEDS_SHOWN);
                 good("Planned", format!("{} more to build for {nevr}: {shown}", stale.len()))
+            }
+            EventKind::CyclePass { members, number, opened, stale } => {
+                let said = opened.iter().map(|first| format!("{} {}", first.package, first.reason));
+                let again = stale.iter().map(|more| format!("{} again ({})", more.package, more.reason));
+                let said: Vec<_> = said.chain(again).map(|text| harmless(&text)).collect();
+                let said = if said.is_empty() { String::new() } else { format!(": {}", said.join("; ")) };
+                let more = members.len().saturating_sub(MEMBERS_SHOWN);
+                let shown = members[..members.len() - more].join(" ↔ ");
+                let shown = if more > 0 { format!("{shown} and {more} more") } else { shown };
+                good("Cycle", format!("pass {number} of {shown}{said}"))
             }
             EventKind::JobWaits { nevr, needs, .. } => {
                 vec![verb_line(Tone::Note, "Waiting", format_args!("{nevr} waits for {}", needs.join(", ")), colour)]

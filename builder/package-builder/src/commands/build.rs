@@ -17,8 +17,8 @@ use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind, IoContext};
 use crate::host::{Layout, OutputLock};
 use crate::runner::{
-    Events, Locked, Planning, RunEnd, RunOptions, blocked_targets, emit_base_progress, emit_plan, fetch_sources,
-    new_run_id, num_cpus, run_plan,
+    Events, Locked, Passes, Planning, RunEnd, RunOptions, blocked_targets, emit_base_progress, emit_plan,
+    fetch_sources, new_run_id, num_cpus,
 };
 use crate::seeds::SeedRpm;
 
@@ -80,15 +80,15 @@ fn build(
             check: !arguments.nocheck,
             timeout: Duration::from_secs(arguments.timeout.saturating_mul(60)),
         };
-        let layer = layer?.directory;
-        let run = run_plan(&mut planning, &plan, &sources, layer, Arc::clone(sandbox), &options, events);
-        let outcome = runtime.block_on(run);
+        let (targets, layer, sandbox) = (&arguments.targets, layer?.directory, Arc::clone(sandbox));
+        let passes = Passes { targets, sources, layer, sandbox, options: &options, events };
+        let outcome = runtime.block_on(passes.run(&mut planning, &plan));
         write_lock(&mut planning, arguments, true, events);
         end = outcome?;
     } else {
         write_lock(&mut planning, arguments, false, events);
     }
-    finish(&planning, &plan, arguments, end, events)
+    finish(&planning, &plan, arguments, &end, events)
 }
 
 /// What to install of a source package: the binary package of its name, or all if it makes none of that name.
@@ -103,11 +103,11 @@ fn finish(
     planning: &Planning,
     plan: &Plan,
     arguments: &BuildArgs,
-    end: RunEnd,
+    end: &RunEnd,
     events: &Events,
 ) -> Result<(), CommandError> {
     let counts = events.counts();
-    let good = !end.interrupted && counts.failed == 0 && counts.blocked == 0;
+    let good = !end.interrupted && counts.failed == 0 && counts.blocked == 0 && end.unsettled.is_empty();
     let repository = Layout::new(&planning.settings.output).repository();
     let repository = repository.exists().then(|| repository.display().to_string());
     let install = repository.as_ref().filter(|_| good && !arguments.targets.all).map(|repository| {
@@ -145,6 +145,10 @@ fn finish(
             ErrorKind::BuildFailed,
             format!("{} of {} failed", counts.failed, counts.planned),
         ));
+    }
+    if !end.unsettled.is_empty() {
+        return Err(CommandError::new(ErrorKind::BuildFailed, end.unsettled.join("\n"))
+            .hint("build a member twice and compare what it gives; a build that is not reproducible never settles"));
     }
     if arguments.targets.all && !planning.broken.is_empty() {
         let names: Vec<_> = planning.broken.iter().map(|spec| spec.name.as_str()).collect();

@@ -33,6 +33,11 @@ fn table(plan: &Plan) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:>digits$}  {name:width$}  {reason}", number + 1);
     }
+    for (name, deferred) in &plan.again {
+        let ways: Vec<_> =
+            deferred.iter().map(|one| format!("{} until {} is built", one.way_out, one.edge.to)).collect();
+        let _ = writeln!(text, "{name} is in a cycle: {}, then again", ways.join(", "));
+    }
     let _ = writeln!(text, "{} to build, {} fresh, {} blocked", plan.stale.len(), plan.fresh.len(), plan.blocked.len());
     if !plan.unasked.is_empty() {
         let names: Vec<_> = plan.unasked.iter().map(|name| format!("`{name}`")).collect();

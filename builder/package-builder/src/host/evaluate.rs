@@ -50,7 +50,20 @@ pub fn evaluate_tree(
     world: &HostWorld,
     remembered: &Remembered,
 ) -> Result<(Vec<Evaluated>, Vec<BrokenSpec>), CommandError> {
-    let files = find_specs(specs)?;
+    evaluate_files(tree, find_specs(specs)?, context, world, remembered)
+}
+
+/// Like [`evaluate_tree`], for these spec files.
+///
+/// # Errors
+/// One cannot be read. Broken specs are no error.
+pub fn evaluate_files(
+    tree: &Path,
+    files: Vec<PathBuf>,
+    context: &Context,
+    world: &HostWorld,
+    remembered: &Remembered,
+) -> Result<(Vec<Evaluated>, Vec<BrokenSpec>), CommandError> {
     let outcomes: Vec<_> = files
         .into_par_iter()
         .map(|path| {

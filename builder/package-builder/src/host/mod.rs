@@ -13,7 +13,7 @@ mod world;
 
 pub use context::Context;
 pub use diagnostics::Snippets;
-pub use evaluate::{BrokenSpec, Evaluated, evaluate_spec, evaluate_tree, find_specs, with_macros};
+pub use evaluate::{BrokenSpec, Evaluated, evaluate_files, evaluate_spec, evaluate_tree, find_specs, with_macros};
 pub use layout::Layout;
 pub use lock::OutputLock;
 pub use remembered::Remembered;

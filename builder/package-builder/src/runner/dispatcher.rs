@@ -57,7 +57,7 @@ pub struct RunOptions {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RunEnd {
     /// Whether the user stopped it.
     pub interrupted: bool,
@@ -67,6 +67,10 @@ pub struct RunEnd {
     pub lacking_sources: usize,
     /// Packages that are not what the lock says.
     pub unlike_lock: usize,
+    /// Source packages that ended without RPMs, or were not started because of one.
+    pub failed: BTreeSet<String>,
+    /// Why cycles are not built as they should be: their members never came out the same.
+    pub unsettled: Vec<String>,
 }
 
 /// What an executor sends.
@@ -97,7 +101,7 @@ struct Running {
 ///
 /// # Errors
 /// Publishing or recording the state failed: the repository is as it was, and nothing more can be done.
-pub async fn run(
+pub(super) async fn run(
     planning: &mut Planning,
     plan: &Plan,
     sources: &FetchedSources,
@@ -139,7 +143,7 @@ pub async fn run(
             text: format!("warning: cannot remove `{}`: {error}", dispatcher.work.display()),
         });
     }
-    outcome.map(|()| dispatcher.end)
+    outcome.map(|()| std::mem::take(&mut dispatcher.end))
 }
 
 struct Dispatcher<'a> {
@@ -239,7 +243,7 @@ impl Dispatcher<'_> {
             layer: self.layer.clone(),
             work: self.work.join(&id.0),
             logs: self.layout.logs(self.events.run(), &id.0),
-            defines: self.planning.defines.clone(),
+            defines: self.planning.defines_of(&id.0),
             cpus: (num_cpus() / self.options.jobs).max(1),
             check: self.options.check,
             ask,
@@ -414,7 +418,11 @@ impl Dispatcher<'_> {
 
     /// Tells the queue, and reports what can never start now.
     fn release(&mut self, id: &JobId, outcome: Outcome) {
+        if outcome == Outcome::Failed {
+            self.end.failed.insert(id.0.clone());
+        }
         for blocked in self.queue.finish(id, outcome).blocked {
+            self.end.failed.insert(blocked.0.clone());
             self.report_blocked(&blocked, &id.0);
         }
     }

@@ -1,6 +1,6 @@
 //! Runs a plan: one dispatcher owns the state, executors run jobs and send messages.
 //!
-//! [`Planning`] is everything known before a run; [`run_plan`] takes it to its end.
+//! [`Planning`] is everything known before a run; [`Passes`] take it to its end.
 
 mod asking;
 mod cause;
@@ -14,13 +14,15 @@ mod job;
 mod lock;
 mod locked;
 mod logs;
+mod passes;
 mod planning;
 mod prepare;
 mod state;
 mod stop;
+mod variants;
 
 pub use asking::{Grant, MoreNeeds, Stopped};
-pub use dispatcher::{RunEnd, RunOptions, num_cpus, run as run_plan};
+pub use dispatcher::{RunEnd, RunOptions, num_cpus};
 pub use events::{Events, new_run_id};
 pub use generated::GeneratedNeeds;
 pub use ground::{Ground, emit_base_progress};
@@ -28,5 +30,7 @@ pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings
 pub use job::{JobEnd, JobError, JobOrder, JobReport, run_job};
 pub use lock::{Lock, LockedBase, LockedNeeds, LockedPackage, LockedRpm, Origin};
 pub use locked::Locked;
+pub use passes::Passes;
 pub use planning::{Planning, blocked_targets, emit_plan};
 pub use state::{BuiltPackage, State};
+pub use variants::Variants;

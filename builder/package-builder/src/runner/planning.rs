@@ -25,6 +25,7 @@ use super::ground::{Ground, bring};
 use super::inputs::Inputs;
 use super::locked::Locked;
 use super::state::State;
+use super::variants::Variants;
 
 /// A tree with everything that decisions about it need.
 pub struct Planning {
@@ -60,6 +61,8 @@ pub struct Planning {
     pub defines: Vec<(String, String)>,
     /// The lock that decides build roots, if there is one.
     pub locked: Option<Locked>,
+    /// Bootstrap variants.
+    pub variants: Variants,
 }
 
 impl Planning {
@@ -107,7 +110,6 @@ impl Planning {
             let (source, spec) = (spec.package.clone(), spec.name.clone());
             universe.tree.push(TreePackage { source, spec, generated, ..TreePackage::default() });
         }
-        let graph = planner::resolve(&universe);
         let specs: BTreeMap<_, _> = evaluated.into_iter().map(|spec| (spec.package.name.clone(), spec)).collect();
         let mut planning = Self {
             stage,
@@ -119,16 +121,17 @@ impl Planning {
             broken,
             snippets,
             universe,
-            graph,
+            graph: BuildGraph::default(),
             generations,
             published,
             state,
             inputs,
             defines,
             locked,
+            variants: Variants::default(),
         };
-        planning.doubt_generated();
-        planning.use_lock();
+        planning.add_variants(&context, &world)?;
+        planning.settle();
         Ok(planning)
     }
 
@@ -186,7 +189,8 @@ impl Planning {
     /// The digests of what goes into one build from the tree.
     #[must_use]
     pub fn input_digest(&self, package: &str) -> Option<InputDigest> {
-        Some(self.inputs.get(package)?.digest(self.specs.get(package)?))
+        let digest = self.inputs.get(package)?.digest(self.specs.get(package)?);
+        Some(InputDigest { variant: self.variant(package), ..digest })
     }
 
     /// Decides what must be built for the targets; broken specs among them are in the plan's blocked list's

@@ -96,7 +96,8 @@ pub(super) fn prepare_whole(planning: &Planning, package: &str) -> Result<Prepar
 /// The set cannot be solved: who asks for what, and why nothing will do.
 pub(super) fn prepare_stated(planning: &Planning, package: &str) -> Result<Prepared, String> {
     let source = &planning.specs.get(package).ok_or_else(|| format!("`{package}` has no spec"))?.package;
-    let within = planning.graph.needed_sources(package);
+    let mut within = planning.graph.needed_sources(package);
+    within.extend(planning.graph.nodes.get(package).into_iter().flat_map(planner::BuildNode::deferred_sources));
     let (needs, refuses) = (&source.build_requires, &source.build_conflicts);
     let ids = planner::install_set(&Index::new(&planning.universe), needs, refuses, Some(package), Some(&within))
         .map_err(|explanation| explanation.to_string())?;
@@ -140,7 +141,7 @@ fn prepare(planning: &Planning, package: &str, members: impl Iterator<Item = Pac
         arch: &planning.universe.arch,
         rpm_version: &planning.rpm_version(),
         tool_key_version: KEY_VERSION,
-        extra: &BTreeMap::new(),
+        extra: &inputs.extra(&BTreeMap::new()),
     });
     Ok(Prepared { known: KnownBuild { key, inputs, build_root, base_layer }, install, seeds })
 }

@@ -175,6 +175,9 @@ pub struct StageSettings {
     /// Whether it builds every spec of the tree.
     #[serde(default)]
     pub all: bool,
+    /// Source packages with a bootstrap variant (`rpmbuild --with bootstrap`), which opens the cycles they are in.
+    #[serde(default)]
+    pub bootstrap: Vec<String>,
     /// How often.
     #[serde(default)]
     pub rebuild: StageRebuild,
@@ -287,6 +290,7 @@ mod tests {
             seeds = ["debian"]
             buildroot = ["gcc"]
             all = true
+            bootstrap = ["a"]
             rebuild = "fixpoint"
             "#,
         )
@@ -298,7 +302,8 @@ mod tests {
         assert_eq!(published.url, "/tree/../published");
         assert_eq!(published.gpg_key.as_deref(), Some(Path::new("/tree/keys/a.asc")));
         assert_eq!(published.file, Path::new("/tree/stages/0.toml"));
-        assert_eq!(stages.stages.first().map(|stage| stage.rebuild), Some(StageRebuild::Fixpoint));
+        let stage = stages.stages.first().expect("there is one stage");
+        assert_eq!((stage.rebuild, &*stage.bootstrap), (StageRebuild::Fixpoint, &["a".to_owned()][..]));
     }
 
     #[test]

@@ -50,6 +50,40 @@ fn finished(package: &str, verdict: Verdict, cause: Option<&str>, own_seconds: f
 }
 
 #[test]
+fn passes_over_a_cycle_say_what_stands_in_and_what_is_built_again() {
+    let counts = Counts { planned: 4, built: 3, unchanged: 1, ..Counts::default() };
+    let members: Vec<String> = ["a", "b"].map(str::to_owned).into();
+    let pass = |number, members: &[String], opened: &[(&str, &str)], stale: &[(&str, &str)]| EventKind::CyclePass {
+        members: members.to_vec(),
+        number,
+        opened: reasons(opened),
+        stale: reasons(stale),
+    };
+    let many: Vec<String> = (0..7).map(|number| format!("p{number}")).collect();
+    let again = [("a", "built with b-0-1 while its cycle with b was opened"), ("b", "a is to be built")];
+    let text = shown(
+        vec![
+            EventKind::Planned { stale: reasons(&[("a", "x"), ("b", "y")]), fresh: 0, blocked: vec![] },
+            pass(1, &members, &[("a", "with b-0-1 of seed old")], &[]),
+            pass(2, &members, &[("a", "with b-1-1 as published")], &again),
+            pass(1, &many, &[], &[]),
+            EventKind::RunFinished { counts, interrupted: false, repository: None, install: None, seconds: 1.0 },
+        ],
+        TerminalSettings::plain(),
+    );
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("Cycle")).collect();
+    assert_eq!(
+        lines,
+        [
+            "       Cycle pass 1 of a ↔ b: a with b-0-1 of seed old",
+            "       Cycle pass 2 of a ↔ b: a with b-1-1 as published; a again (built with b-0-1 while its cycle with b was \
+             opened); b again (a is to be built)",
+            "       Cycle pass 1 of p0 ↔ p1 ↔ p2 ↔ p3 ↔ p4 and 2 more",
+        ]
+    );
+}
+
+#[test]
 fn what_a_build_turned_out_to_need_is_a_line_each_and_counts() {
     let (package, nevr) = ("app".to_owned(), "app-1-1".to_owned());
     let needs = vec!["python3dist(lib) >= 2".to_owned(), "bash".to_owned()];
