@@ -219,3 +219,17 @@ fn a_locked_root_that_asks_for_more_names_the_lock() {
         &["app-1-1 is not what the lock says", "the build root it has for `app` asks for `made(deep)`", "app.lock"],
     );
 }
+
+#[test]
+fn what_the_tree_has_in_the_place_of_the_base_s_is_locked_as_that() {
+    let tree = Tree::new();
+    tree.spec("hostname", &[], "");
+    tree.spec("app", &["BuildRequires: hostname = 1"], "");
+    tree.run(&BUILD).expect(0, &["2/2 jobs run: 2 built"]);
+    let [path] = &*locks(&tree.path("out")) else { panic!("one run, one lock") };
+    let app = Lock::read(path).expect("it was just written").packages.remove("app").expect("it was built");
+    assert_eq!(app.root.iter().map(|rpm| &*rpm.nevra).collect::<Vec<_>>(), ["hostname-1-1.noarch"]);
+    assert!(app.replaced.len() == 1 && app.replaced.iter().all(|nevra| nevra.starts_with("hostname-")), "{app:?}");
+    locked(&tree, "other", path, &BUILD).expect(0, &["2/2 jobs run: 2 built"]);
+    assert_eq!(known(&tree.path("other")), known(&tree.path("out")));
+}
