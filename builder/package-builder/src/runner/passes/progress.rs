@@ -97,10 +97,13 @@ impl Progress {
     }
 
     pub(super) fn take(&mut self, end: RunEnd) {
-        self.end.interrupted |= end.interrupted;
-        self.end.infrastructure |= end.infrastructure;
-        self.end.lacking_sources += end.lacking_sources;
-        self.end.failed.extend(end.failed);
+        let RunEnd { interrupted, infrastructure, lacking_sources, unlike_lock, failed, unsettled } = end;
+        self.end.interrupted |= interrupted;
+        self.end.infrastructure |= infrastructure;
+        self.end.lacking_sources += lacking_sources;
+        self.end.unlike_lock += unlike_lock;
+        self.end.failed.extend(failed);
+        self.end.unsettled.extend(unsettled);
     }
 
     /// The next plan; what was forced and waits is still forced.
