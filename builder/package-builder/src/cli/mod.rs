@@ -66,7 +66,7 @@ pub enum Command {
   package-builder build --all --jobs 2 --sandbox linux
   package-builder build jq --locked out/runs/RUN/lock.json   from the very build roots of that run")]
     Build(BuildArgs),
-    /// Show what would be built, in order, and why
+    /// Show what would be built, in order, and why, and how cycles are opened
     #[command(after_help = "Examples:
   package-builder plan jq
   package-builder plan --all --json")]

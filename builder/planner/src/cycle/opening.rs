@@ -22,7 +22,8 @@ pub(super) fn opening(needs: &Needs<'_>, group: &[NodeIndex]) -> (Vec<EdgeIndex>
     let any = &mut |_: &[EdgeIndex]| true;
     let found = Search::new(needs, group, any).smallest(usize::MAX);
     let is_found = found.is_some();
-    (sorted_by_name(needs, found.unwrap_or_else(|| greedy(needs, group))), is_found)
+    let found = found.or_else(|| greedy_among(needs, group, any)).unwrap_or_default();
+    (sorted_by_name(needs, found), is_found)
 }
 
 /// Like [`opening`], with needs that may be removed only; `None` where they do not do. What may not be removed together
@@ -95,9 +96,17 @@ impl<'s> Search<'s> {
     }
 }
 
-/// Removes the first need of every shortest cycle that may be, and puts back what was not necessary.
+/// What [`greedy`] removes, where all of that may be; else the first need that may be of every shortest cycle. Puts
+/// back what was not necessary.
 fn greedy_among(needs: &Needs<'_>, group: &[NodeIndex], may: May<'_>) -> Option<Vec<EdgeIndex>> {
     let mut removed = Vec::new();
+    let all_may = greedy(needs, group).into_iter().all(|edge| {
+        removed.push(edge);
+        may(&removed)
+    });
+    if !all_may {
+        removed.clear();
+    }
     while let Some(cycle) = shortest_way(needs, group, &removed) {
         let edge = sorted(needs, cycle).into_iter().find(|edge| {
             removed.push(*edge);
@@ -109,11 +118,35 @@ fn greedy_among(needs: &Needs<'_>, group: &[NodeIndex], may: May<'_>) -> Option<
     }
     for place in (0..removed.len()).rev() {
         let edge = removed.remove(place);
-        if shortest_way(needs, group, &removed).is_some() {
+        if !is_open(needs, group, &removed) {
             removed.insert(place, edge);
         }
     }
     Some(removed)
+}
+
+/// Whether a group has no cycle without some of its needs: all members can be taken away, each when it needs no other.
+fn is_open(needs: &Needs<'_>, group: &[NodeIndex], removed: &[EdgeIndex]) -> bool {
+    let removed: BTreeSet<EdgeIndex> = removed.iter().copied().collect();
+    let left = |edge: &petgraph::graph::EdgeReference<'_, &Edge>| !removed.contains(&edge.id());
+    let mut missing: BTreeMap<NodeIndex, usize> = group.iter().map(|node| (*node, 0)).collect();
+    for edge in group.iter().flat_map(|node| needs.edges(*node)).filter(left) {
+        if missing.contains_key(&edge.target()) {
+            missing.entry(edge.source()).and_modify(|missing| *missing += 1);
+        }
+    }
+    let mut free: Vec<NodeIndex> = group.iter().copied().filter(|node| missing.get(node) == Some(&0)).collect();
+    let mut taken = 0;
+    while let Some(node) = free.pop() {
+        taken += 1;
+        for edge in needs.edges_directed(node, Direction::Incoming).filter(left) {
+            if let Some(missing) = missing.get_mut(&edge.source()) {
+                *missing -= 1;
+                free.extend((*missing == 0).then_some(edge.source()));
+            }
+        }
+    }
+    taken == group.len()
 }
 
 /// Puts the members into an order in which few needs point back, and removes those: what needs nothing more goes

@@ -18,7 +18,9 @@ pub(crate) fn open_cycles(index: &Index<'_>, graph: &mut BuildGraph) -> BTreeSet
     let ways = Ways::new(index);
     let mut opened = BTreeSet::new();
     let mut blocked: Vec<Cycle> = Vec::new();
-    let mut is_least = BTreeMap::new();
+    // What an earlier call found out about groups that stay as they are.
+    let earlier = graph.cycles.iter().filter_map(|cycle| Some((cycle.members.first()?.clone(), cycle.is_least)));
+    let mut is_least: BTreeMap<String, bool> = earlier.collect();
     // What stands in for a package that is deferred may have needs of its own that close another cycle.
     loop {
         let needs = needs_of(graph, false);

@@ -115,6 +115,25 @@ fn a_variant_that_needs_the_same_is_no_way_out() {
 }
 
 #[test]
+fn the_fewest_needs_are_found_where_the_nearest_choice_takes_more() {
+    // In the order that needs least, three needs point back.
+    let tree = vec![
+        spec("a", &["BuildRequires: b", "BuildRequires: c"]),
+        spec("b", &["BuildRequires: c"]),
+        spec("c", &["BuildRequires: a", "BuildRequires: d"]),
+        spec("d", &["BuildRequires: b", "BuildRequires: c"]),
+    ];
+    let mut universe = universe(tree, ["a", "b", "c", "d"].map(|name| seed(name, &[])).into());
+    let graph = resolve(&universe);
+    assert_eq!((deferred(&graph).len(), graph.cycles[0].is_least), (2, true));
+    // Without a seed of `d`, `c` cannot go before it, and it takes three.
+    universe.seeds.remove(3);
+    let graph = resolve(&universe);
+    let all = ["a->c", "b->c", "d->c"].map(|need| format!("{need} with c-0-1.x86_64 of seed debian"));
+    assert_eq!(deferred(&graph), all);
+}
+
+#[test]
 fn what_stands_in_may_close_another_cycle_which_is_opened_too() {
     // Without `b`, `tool` is `d`'s, and that needs `a` as well.
     let tree = vec![
