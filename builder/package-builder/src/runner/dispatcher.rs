@@ -422,12 +422,12 @@ impl Dispatcher<'_> {
             self.end.failed.insert(id.0.clone());
         }
         for blocked in self.queue.finish(id, outcome).blocked {
-            self.end.failed.insert(blocked.0.clone());
             self.report_blocked(&blocked, &id.0);
         }
     }
 
     fn report_blocked(&mut self, id: &JobId, by: &str) {
+        self.end.failed.insert(id.0.clone());
         let (nevr, verdict) = (self.nevr(id), Verdict::BlockedBy { package: by.to_owned() });
         self.report(id, &nevr, verdict, None, (0.0, 0.0), None, Vec::new());
     }
