@@ -20,6 +20,7 @@ mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BuildGraph, Edge};
 
-pub(crate) use ordering::{block_cycles, open_cycles};
+pub(crate) use ordering::{Opening, block_cycles, open_cycles};
 pub use ways::{Deferred, NoWayOut, WayOut};
 
 /// One step of a cycle: `from` needs `edge.to`.
@@ -37,7 +38,7 @@ pub struct CycleStep {
     /// The source package that needs.
     pub from: String,
     /// What it needs, and why.
-    pub edge: Edge,
+    pub edge: Arc<Edge>,
 }
 
 /// A group of source packages that need each other, shown by its shortest cycle.
@@ -99,7 +100,7 @@ impl fmt::Display for Cycle {
 }
 
 /// The needs among source packages that can be used, as a graph whose nodes are numbered by name.
-type Needs<'g> = DiGraph<&'g str, &'g Edge>;
+type Needs<'g> = DiGraph<&'g str, &'g Arc<Edge>>;
 
 fn needs_of(graph: &BuildGraph, with_deferred: bool) -> Needs<'_> {
     let names: Vec<&str> = graph.nodes.keys().map(|name| &**name).collect();

@@ -1,5 +1,6 @@
 //! The build graph: the build root of every source package, and what must be built before what.
 
+mod again;
 mod locked;
 mod members;
 mod output;
@@ -13,6 +14,7 @@ use rpmspec_parser::Place;
 use rpmspec_parser::rpm::{Dependency, Nevra};
 use serde::{Deserialize, Serialize};
 
+pub use again::Resolution;
 pub use locked::{LockedMember, lock_roots};
 pub(crate) use members::{Members, Shared};
 pub use output::{to_dot, to_json};
@@ -72,8 +74,8 @@ pub struct Edge {
     /// Its binary package that is needed.
     pub package: Nevra,
     /// How the need comes about: the spec's own dependency first, each next one stated by the package the one
-    /// before brought in, the last met by `package`.
-    pub reasons: Vec<Reason>,
+    /// before brought in, the last met by `package`. Edges share what they have in common.
+    pub reasons: Vec<Arc<Reason>>,
 }
 
 /// Why a source package cannot be built.
@@ -118,7 +120,7 @@ pub enum Blocker {
     #[error("{cycle}")]
     Cycle {
         /// The shortest way around.
-        cycle: Box<Cycle>,
+        cycle: Arc<Cycle>,
     },
     /// Something it needs is blocked.
     #[error("it needs {}, which cannot be built", .names.join(", "))]
@@ -145,10 +147,10 @@ pub struct BuildNode {
     /// The first of `packages` that is not published; `None` once all are.
     pub unpublished: Option<Nevra>,
     /// The source packages its build root draws on, sorted, one edge a source package.
-    pub needs: Vec<Edge>,
+    pub needs: Vec<Arc<Edge>>,
     /// The source packages its RPMs need once installed, sorted, one edge a source package; they do not
     /// order builds.
-    pub runtime_needs: Vec<Edge>,
+    pub runtime_needs: Vec<Arc<Edge>>,
     /// What its RPMs require and neither tree nor seeds offer. This does not keep it from being built.
     pub unmet_at_run_time: Vec<Reason>,
     /// The source packages of its own cycles that its build root draws on and that are built after it nevertheless;
@@ -181,7 +183,7 @@ pub struct BuildGraph {
     /// The source packages by name.
     pub nodes: BTreeMap<String, BuildNode>,
     /// The cycles found, one for each group of packages that need each other.
-    pub cycles: Vec<Cycle>,
+    pub cycles: Vec<Arc<Cycle>>,
 }
 
 impl BuildGraph {
@@ -206,6 +208,13 @@ impl BuildGraph {
     #[must_use]
     pub fn variants(&self) -> BTreeSet<String> {
         self.nodes.values().filter(|node| node.is_variant()).map(|node| node.name.clone()).collect()
+    }
+}
+
+impl Edge {
+    /// Its reasons, for an answer of its own.
+    pub(crate) fn all_reasons(&self) -> Vec<Reason> {
+        self.reasons.iter().map(|reason| Reason::clone(reason)).collect()
     }
 }
 

@@ -6,6 +6,8 @@
 //! or the base states: the seeds' providers, then the tree's in the order above. Within each: the `prefer` list,
 //! earlier operands of `or`, a package named like the capability, the name, the newest version.
 
+pub(crate) mod replace;
+
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -67,7 +69,7 @@ impl Package<'_> {
 }
 
 /// One clause of a package's or spec's dependencies, with packages in place of atoms.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Statement {
     pub(crate) kind: StatementKind,
     /// One of these must be there, the preferred first…
@@ -96,6 +98,9 @@ pub enum Certainty {
     Possible,
 }
 
+/// The clauses of what a spec needs and refuses in its build root.
+type Built = Result<Vec<Statement>, TooComplex>;
+
 /// The index over one [`Universe`]. Building it costs a few milliseconds; it serves any number of resolutions.
 #[derive(Debug)]
 pub struct Index<'u> {
@@ -116,14 +121,16 @@ pub struct Index<'u> {
     pub(crate) is_published: Vec<bool>,
     /// Packages for other architectures, with the names of their seeds; never used, only told of.
     pub(crate) foreign: Vec<(&'u PackageMetadata, &'u str)>,
+    /// The place of every package in the order of their NEVRAs.
+    pub(crate) ranks: Vec<u32>,
     /// The packages of every source package, by place in the tree.
     pub(crate) of_tree: Vec<Vec<u32>>,
     /// The clauses of what every spec needs and refuses in its build root, by place in the tree.
-    pub(crate) built: Vec<Result<Vec<Statement>, TooComplex>>,
+    pub(crate) built: Vec<Built>,
     /// The same for what a spec evaluates to otherwise ([`TreePackage::other`]).
-    pub(crate) built_otherwise: Vec<Option<Result<Vec<Statement>, TooComplex>>>,
+    pub(crate) built_otherwise: Vec<Option<Built>>,
     /// The clauses of the base.
-    pub(crate) base: Result<Vec<Statement>, TooComplex>,
+    pub(crate) base: Built,
 }
 
 impl<'u> Index<'u> {
@@ -144,6 +151,7 @@ impl<'u> Index<'u> {
             blocked: BTreeMap::new(),
             is_published: vec![false; universe.tree.len()],
             foreign: Vec::new(),
+            ranks: Vec::new(),
             of_tree: vec![Vec::new(); universe.tree.len()],
             built: Vec::new(),
             built_otherwise: Vec::new(),
@@ -152,6 +160,7 @@ impl<'u> Index<'u> {
         let by_place: Vec<_> = universe.tree.par_iter().map(|tree| predictions(&tree.source, &universe.arch)).collect();
         index.sort_out_sources(&by_place);
         index.add_packages(by_place);
+        index.rank();
         index.add_files();
         index.add_statements();
         index
@@ -287,6 +296,15 @@ impl<'u> Index<'u> {
         Some(number)
     }
 
+    fn rank(&mut self) {
+        let mut order: Vec<u32> = (0..to_number(self.packages.len())).collect();
+        order.par_sort_by_key(|number| (&self.packages[*number as usize].metadata.nevra, *number));
+        self.ranks = vec![0; order.len()];
+        for (rank, number) in (0u32..).zip(order) {
+            self.ranks[number as usize] = rank;
+        }
+    }
+
     /// Files are many and few are asked for: only those are indexed.
     fn add_files(&mut self) {
         let mut asked: HashSet<&str> = HashSet::new();
@@ -320,14 +338,8 @@ impl<'u> Index<'u> {
     fn add_statements(&mut self) {
         let base: Vec<_> = self.universe.base.iter().map(|value| Located::new(value.clone(), None)).collect();
         self.base = self.outer(&base, &[], false, &mut Atoms::default());
-        let built = |atoms: &mut Atoms, source: &SourcePackage, generated: &[Located<Dependency>]| {
-            self.outer(&[&*source.build_requires, generated].concat(), &source.build_conflicts, true, atoms)
-        };
-        let both = |atoms: &mut Atoms, tree: &TreePackage| {
-            let otherwise = tree.other.as_ref().map(|other| built(atoms, &other.source, &other.generated));
-            (built(atoms, &tree.source, &tree.generated), otherwise)
-        };
-        (self.built, self.built_otherwise) = self.universe.tree.par_iter().map_init(Atoms::default, both).unzip();
+        let built = |atoms: &mut Atoms, tree: &TreePackage| self.built(tree, atoms);
+        (self.built, self.built_otherwise) = self.universe.tree.par_iter().map_init(Atoms::default, built).unzip();
         let stated = |atoms: &mut Atoms, (number, package): (usize, &Package<'u>)| {
             self.statements_of(to_number(number), package, atoms)
         };
@@ -341,6 +353,15 @@ impl<'u> Index<'u> {
                 }
             }
         }
+    }
+
+    /// The clauses of what a spec needs in its build root, and of what it needs otherwise.
+    fn built(&self, tree: &TreePackage, atoms: &mut Atoms) -> (Built, Option<Built>) {
+        let mut built = |source: &SourcePackage, generated: &[Located<Dependency>]| {
+            self.outer(&[&*source.build_requires, generated].concat(), &source.build_conflicts, true, atoms)
+        };
+        let otherwise = tree.other.as_ref().map(|other| built(&other.source, &other.generated));
+        (built(&tree.source, &tree.generated), otherwise)
     }
 
     fn statements_of(

@@ -39,8 +39,8 @@ pub use companions::companions;
 pub use cycle::{Cycle, CycleStep, Deferred, NoWayOut, WayOut};
 pub use explain::{Explanation, Rejected, Unmet};
 pub use graph::{
-    Asker, Blocker, BuildGraph, BuildNode, Edge, LockedMember, Member, Reason, build_root, lock_roots, resolve,
-    resolve_again, resolve_index, to_dot, to_json,
+    Asker, Blocker, BuildGraph, BuildNode, Edge, LockedMember, Member, Reason, Resolution, build_root, lock_roots,
+    resolve, resolve_again, resolve_index, to_dot, to_json,
 };
 pub use index::{Certainty, Index, PackageId};
 pub use key::{KeyInputs, key};

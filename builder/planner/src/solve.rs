@@ -123,21 +123,25 @@ pub fn install_set(
 pub(crate) fn solve(index: &Index<'_>, request: Request<'_>) -> Result<Vec<u32>, Explanation> {
     let needs = [request.needs, request.generated].concat();
     let spec = index.outer_statements(&needs, request.refuses, true);
-    solve_among(index, request, spec.as_deref(), &usable(index, request.exclude_source, request.stock))
+    solve_among(index, request, spec.as_deref(), &usable(index, request.exclude_source, request.stock), &mut Vec::new())
 }
 
-/// Like [`solve`], for the build root of a source package; `usable` is what the stock allows for anybody.
+/// Like [`solve`], for the build root of a source package; `usable` is what the stock allows for anybody. The answer
+/// depends on the spec's and the base's clauses, on those of the packages that are added to `looked_at`, and, where
+/// there is no solution, on everything.
 pub(crate) fn solve_source(
     index: &Index<'_>,
     whose: Whose,
     stock: Stock<'_>,
     usable: &[bool],
+    looked_at: &mut Vec<u32>,
 ) -> Result<Vec<u32>, Explanation> {
     let (source, generated) = whose.asks(index.universe);
     let (needs, refuses, exclude_source) = (&*source.build_requires, &*source.build_conflicts, Some(&*source.name));
     let mut usable = usable.to_vec();
     index.of_tree[whose.place].iter().for_each(|own| usable[*own as usize] = false);
-    solve_among(index, Request { needs, generated, refuses, exclude_source, stock }, whose.clauses(index), &usable)
+    let request = Request { needs, generated, refuses, exclude_source, stock };
+    solve_among(index, request, whose.clauses(index), &usable, looked_at)
 }
 
 fn solve_among(
@@ -145,13 +149,14 @@ fn solve_among(
     request: Request<'_>,
     spec: Result<&[Statement], &TooComplex>,
     usable: &[bool],
+    looked_at: &mut Vec<u32>,
 ) -> Result<Vec<u32>, Explanation> {
     let outer = spec.and_then(|spec| Ok((spec, index.base.as_deref()?)));
     let (spec, base) = outer.map_err(|error| explain_too_complex(&request, error))?;
-    let preferred = lead(index, spec, usable);
+    let preferred = lead(index, spec, usable, looked_at);
     let statements: Vec<_> = spec.iter().chain(base).collect();
     let excluded = |core| explain(index, &request, &statements, spec.len(), usable, core);
-    run(index, &statements, usable, &preferred).map_err(excluded)
+    run(index, &statements, usable, &preferred, looked_at).map_err(excluded)
 }
 
 /// Finds what must be installed with one package, itself among it.
@@ -160,7 +165,7 @@ fn solve_among(
 /// There is no such set; the account of what excludes each other.
 pub(crate) fn solve_package(index: &Index<'_>, number: u32, usable: &[bool]) -> Result<Vec<u32>, String> {
     let itself = Statement { kind: StatementKind::Requires(0), present: vec![number], absent: Vec::new() };
-    run(index, &[&itself], usable, &vec![false; index.packages.len()]).map_err(|core| {
+    run(index, &[&itself], usable, &vec![false; index.packages.len()], &mut Vec::new()).map_err(|core| {
         let nevra = &index.packages[number as usize].metadata.nevra;
         let dependency = Dependency::Capability(Capability::exact(&*nevra.name, nevra.evr.clone()));
         let reasons = vec![Reason { asker: Asker::Package(nevra.clone()), dependency, place: None }];
@@ -174,9 +179,10 @@ fn run(
     statements: &[&Statement],
     usable: &[bool],
     preferred: &[bool],
+    looked_at: &mut Vec<u32>,
 ) -> Result<Vec<u32>, Vec<Stated>> {
-    let mut numbers = Search::run(index, statements, usable, preferred)?;
-    numbers.sort_by_key(|number| (&index.packages[*number as usize].metadata.nevra, *number));
+    let mut numbers = Search::run(index, statements, usable, preferred, looked_at)?;
+    numbers.sort_unstable_by_key(|number| index.ranks[*number as usize]);
     Ok(numbers)
 }
 
@@ -218,7 +224,7 @@ pub(crate) fn usable(index: &Index<'_>, exclude_source: Option<&str>, stock: Sto
 
 /// The tree's packages that the spec's needs lead to, each need met by its first provider. Needs that a package
 /// found so far meets lead nowhere new; conditional ones are left to the solver.
-fn lead(index: &Index<'_>, spec: &[Statement], usable: &[bool]) -> Vec<bool> {
+fn lead(index: &Index<'_>, spec: &[Statement], usable: &[bool], looked_at: &mut Vec<u32>) -> Vec<bool> {
     let mut found = vec![false; index.packages.len()];
     let mut names = BTreeSet::new();
     let mut open: VecDeque<&[Statement]> = VecDeque::from([spec]);
@@ -227,11 +233,12 @@ fn lead(index: &Index<'_>, spec: &[Statement], usable: &[bool]) -> Vec<bool> {
             if statement.present.iter().any(|number| found[*number as usize]) {
                 continue;
             }
-            let first = first_provider(index, &statement.present, |number| usable[number as usize]);
+            let first = first_provider(index, &statement.present, |number| usable[number as usize], looked_at);
             let Some(number) = first.map(|number| number as usize) else { continue };
             let package = &index.packages[number];
             if package.tree.is_some() && names.insert(package.name) {
                 found[number] = true;
+                looked_at.push(first.unwrap_or_default());
                 open.push_back(&package.statements);
             }
         }

@@ -1,6 +1,7 @@
 //! The fewest needs whose removal opens a cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use petgraph::Direction;
 use petgraph::graph::{EdgeIndex, NodeIndex};
@@ -128,7 +129,7 @@ fn greedy_among(needs: &Needs<'_>, group: &[NodeIndex], may: May<'_>) -> Option<
 /// Whether a group has no cycle without some of its needs: all members can be taken away, each when it needs no other.
 fn is_open(needs: &Needs<'_>, group: &[NodeIndex], removed: &[EdgeIndex]) -> bool {
     let removed: BTreeSet<EdgeIndex> = removed.iter().copied().collect();
-    let left = |edge: &petgraph::graph::EdgeReference<'_, &Edge>| !removed.contains(&edge.id());
+    let left = |edge: &petgraph::graph::EdgeReference<'_, &Arc<Edge>>| !removed.contains(&edge.id());
     let mut missing: BTreeMap<NodeIndex, usize> = group.iter().map(|node| (*node, 0)).collect();
     for edge in group.iter().flat_map(|node| needs.edges(*node)).filter(left) {
         if missing.contains_key(&edge.target()) {
@@ -175,7 +176,7 @@ fn greedy(needs: &Needs<'_>, group: &[NodeIndex]) -> Vec<EdgeIndex> {
     order.extend(last.into_iter().rev());
     let places: BTreeMap<NodeIndex, usize> = order.into_iter().enumerate().map(|(at, node)| (node, at)).collect();
     // What is needed must come before what needs it.
-    let points_back = |edge: &petgraph::graph::EdgeReference<'_, &Edge>| {
+    let points_back = |edge: &petgraph::graph::EdgeReference<'_, &Arc<Edge>>| {
         places.get(&edge.target()).is_some_and(|to| places.get(&edge.source()).is_some_and(|from| to > from))
     };
     group.iter().flat_map(|from| needs.edges(*from)).filter(points_back).map(|edge| edge.id()).collect()

@@ -1,6 +1,7 @@
 //! Takes cycles out of the order of builds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use petgraph::graph::{EdgeIndex, NodeIndex};
 
@@ -9,29 +10,43 @@ use super::ways::{Level, Ways};
 use super::{Cycle, Needs, describe, groups, needs_of, step_of};
 use crate::{Blocker, BuildGraph, BuildNode, Deferred, Edge, Index};
 
+/// What opening cycles changed, and what it went by.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    /// The members of the groups that were opened, as they were before.
+    pub(crate) before: BTreeMap<String, BuildNode>,
+    /// The packages whose clauses were looked at. Why there is no way out depends on everything.
+    pub(crate) looked_at: Vec<u32>,
+}
+
 /// Defers needs until nothing needs itself, and blocks the members of groups for which there is no way out, and nobody
 /// else for them. Returns the members of groups that were opened by this call.
-pub(crate) fn open_cycles(index: &Index<'_>, graph: &mut BuildGraph) -> BTreeSet<String> {
+pub(crate) fn open_cycles(index: &Index<'_>, graph: &mut BuildGraph, notes: &mut Opening) -> BTreeSet<String> {
     for node in graph.nodes.values_mut() {
         node.blocker.take_if(|blocker| matches!(blocker, Blocker::Cycle { .. }));
     }
     let ways = Ways::new(index);
     let mut opened = BTreeSet::new();
-    let mut blocked: Vec<Cycle> = Vec::new();
+    let mut blocked: Vec<Arc<Cycle>> = Vec::new();
     // What an earlier call found out about groups that stay as they are.
     let earlier = graph.cycles.iter().filter_map(|cycle| Some((cycle.members.first()?.clone(), cycle.is_least)));
     let mut is_least: BTreeMap<String, bool> = earlier.collect();
     // What stands in for a package that is deferred may have needs of its own that close another cycle.
     loop {
         let needs = needs_of(graph, false);
-        let mut chosen: Vec<(String, Edge)> = Vec::new();
+        let mut chosen: Vec<(String, Arc<Edge>)> = Vec::new();
         for group in groups(&needs) {
             if blocked.iter().any(|cycle| cycle.members.iter().any(|name| name == needs[group[0]])) {
                 continue;
             }
             match choose(graph, &ways, &needs, &group) {
                 Some((edges, least)) => {
-                    opened.extend(group.iter().map(|node| needs[*node].to_owned()));
+                    for name in group.iter().map(|node| needs[*node]) {
+                        opened.insert(name.to_owned());
+                        if let (Some(node), false) = (graph.nodes.get(name), notes.before.contains_key(name)) {
+                            notes.before.insert(name.to_owned(), node.clone());
+                        }
+                    }
                     is_least.insert(needs[group[0]].to_owned(), least);
                     let steps = edges.into_iter().filter_map(|edge| step_of(&needs, edge));
                     chosen.extend(steps.map(|step| (step.from, step.edge)));
@@ -44,7 +59,7 @@ pub(crate) fn open_cycles(index: &Index<'_>, graph: &mut BuildGraph) -> BTreeSet
                         ways.refusal(&step.from, &step.edge.to, deferred(&step.from).unwrap_or_default())
                     });
                     cycle.tried = refusals.collect();
-                    blocked.push(cycle);
+                    blocked.push(Arc::new(cycle));
                 }
             }
         }
@@ -53,9 +68,10 @@ pub(crate) fn open_cycles(index: &Index<'_>, graph: &mut BuildGraph) -> BTreeSet
         }
         defer(graph, &ways, chosen);
     }
-    block(graph, &blocked);
+    notes.looked_at.append(&mut ways.into_looked_at());
+    block_members(graph, &blocked);
     let cycles = opened_cycles(graph, &is_least);
-    graph.cycles = cycles.into_iter().chain(blocked).collect();
+    graph.cycles = cycles.into_iter().map(Arc::new).chain(blocked).collect();
     graph.cycles.sort_by(|left, right| left.members.cmp(&right.members));
     opened
 }
@@ -66,17 +82,18 @@ pub(crate) fn block_cycles(graph: &mut BuildGraph) {
         node.blocker.take_if(|blocker| matches!(blocker, Blocker::Cycle { .. }));
     }
     let needs = needs_of(graph, false);
-    let cycles: Vec<Cycle> =
-        groups(&needs).iter().map(|group| describe(&needs, group, opening(&needs, group))).collect();
-    block(graph, &cycles);
+    let cycle = |group: &Vec<NodeIndex>| Arc::new(describe(&needs, group, opening(&needs, group)));
+    let cycles: Vec<_> = groups(&needs).iter().map(cycle).collect();
+    block_members(graph, &cycles);
     graph.cycles = cycles;
 }
 
-fn block(graph: &mut BuildGraph, cycles: &[Cycle]) {
-    for cycle in cycles {
+/// Blocks the members of those cycles for which there is no way out.
+pub(crate) fn block_members(graph: &mut BuildGraph, cycles: &[Arc<Cycle>]) {
+    for cycle in cycles.iter().filter(|cycle| !cycle.is_opened) {
         for name in &cycle.members {
             if let Some(node) = graph.nodes.get_mut(name) {
-                node.blocker = Some(Blocker::Cycle { cycle: Box::new(cycle.clone()) });
+                node.blocker = Some(Blocker::Cycle { cycle: cycle.clone() });
             }
         }
     }
@@ -103,8 +120,8 @@ fn choose(
 }
 
 /// Takes needs out of the order, and resolves the build roots that did draw on what they lead to.
-fn defer(graph: &mut BuildGraph, ways: &Ways<'_>, chosen: Vec<(String, Edge)>) {
-    let mut by_node: BTreeMap<String, Vec<Edge>> = BTreeMap::new();
+fn defer(graph: &mut BuildGraph, ways: &Ways<'_>, chosen: Vec<(String, Arc<Edge>)>) {
+    let mut by_node: BTreeMap<String, Vec<Arc<Edge>>> = BTreeMap::new();
     chosen.into_iter().for_each(|(from, edge)| by_node.entry(from).or_default().push(edge));
     for (name, mut deferred) in by_node {
         let Some(node) = graph.nodes.get_mut(&name) else { continue };
@@ -114,7 +131,7 @@ fn defer(graph: &mut BuildGraph, ways: &Ways<'_>, chosen: Vec<(String, Edge)>) {
         node.needs.retain(|edge| !is_deferred(&edge.to));
         let others = deferred.clone();
         if let Some((root, deferred)) = ways.take(&name, deferred) {
-            let is_known = |to: &str, needs: &[Edge]| needs.iter().chain(&others).any(|edge| edge.to == to);
+            let is_known = |to: &str, needs: &[Arc<Edge>]| needs.iter().chain(&others).any(|edge| edge.to == to);
             let further: Vec<_> = root.needs.into_iter().filter(|edge| !is_known(&edge.to, &node.needs)).collect();
             node.needs.extend(further);
             node.needs.sort_by(|left, right| left.to.cmp(&right.to));

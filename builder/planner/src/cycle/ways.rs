@@ -39,7 +39,7 @@ pub enum WayOut {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deferred {
     /// The need.
-    pub edge: Edge,
+    pub edge: Arc<Edge>,
     /// What is done until what is needed is built.
     pub way_out: WayOut,
 }
@@ -98,18 +98,25 @@ pub(super) struct Root {
     numbers: Vec<u32>,
     pub(super) members: Vec<Arc<Member>>,
     /// The source packages of the tree that it draws on.
-    pub(super) needs: Vec<Edge>,
+    pub(super) needs: Vec<Arc<Edge>>,
 }
 
 /// Answers, each found once, whether build roots can do without some source packages.
 pub(super) struct Ways<'i> {
     pub(super) index: &'i Index<'i>,
     known: RefCell<BTreeMap<Question, bool>>,
+    /// The packages whose clauses the answers depend on.
+    looked_at: RefCell<Vec<u32>>,
 }
 
 impl<'i> Ways<'i> {
     pub(super) fn new(index: &'i Index<'i>) -> Self {
-        Self { index, known: RefCell::default() }
+        Self { index, known: RefCell::default(), looked_at: RefCell::default() }
+    }
+
+    /// The packages whose clauses the answers so far depend on, as far as they are yes or no.
+    pub(super) fn into_looked_at(self) -> Vec<u32> {
+        self.looked_at.into_inner()
     }
 
     /// Whether a source package can be built before these others that it needs.
@@ -144,19 +151,21 @@ impl<'i> Ways<'i> {
     }
 
     fn solve(&self, whose: Whose, stock: Stock<'_>) -> Option<Root> {
-        let numbers = solve_source(self.index, whose, stock, &usable(self.index, None, stock)).ok()?;
+        let (usable, mut looked_at) = (usable(self.index, None, stock), self.looked_at.borrow_mut());
+        let numbers = solve_source(self.index, whose, stock, &usable, &mut looked_at).ok()?;
         let found = Members::find(self.index, whose, &numbers);
-        let (members, needs) = (found.build_root(&mut Shared::default()), found.edges());
+        let mut shared = Shared::default();
+        let (members, needs) = (found.build_root(&mut shared), found.edges(&mut shared));
         Some(Root { numbers, members, needs })
     }
 
     /// The build root that a source package gets now if these needs are deferred, and what stands in for each.
-    pub(super) fn take(&self, name: &str, deferred: Vec<Edge>) -> Option<(Root, Vec<Deferred>)> {
+    pub(super) fn take(&self, name: &str, deferred: Vec<Arc<Edge>>) -> Option<(Root, Vec<Deferred>)> {
         let place = self.index.sources.get(name).copied()?;
         let sources = deferred.iter().map(|edge| edge.to.clone()).collect();
         let root = self.root(place, &sources, true);
         let is_published =
-            |edge: &Edge| root.iter().flat_map(|root| &root.needs).any(|published| published.to == edge.to);
+            |edge: &Arc<Edge>| root.iter().flat_map(|root| &root.needs).any(|published| published.to == edge.to);
         let variant = match deferred.iter().all(is_published) {
             true => None,
             false => self.variant(place, &sources),
@@ -194,7 +203,8 @@ impl<'i> Ways<'i> {
         let tree = &self.index.universe.tree[place];
         sources.insert(to.to_owned());
         let seed = Stock::Deferring(Deferring { sources: &sources, published: false, within: None });
-        let explanation = solve_source(self.index, Whose::stands(place), seed, &usable(self.index, None, seed)).err();
+        let usable = usable(self.index, None, seed);
+        let explanation = solve_source(self.index, Whose::stands(place), seed, &usable, &mut Vec::new()).err();
         let first = explanation.and_then(|explanation| Some(explanation.to_string().lines().next()?.to_owned()));
         let is_published = self.index.packages.iter().any(|package| {
             matches!(package.id, PackageId::Published(_)) && self.index.source_name(package) == Some(to)

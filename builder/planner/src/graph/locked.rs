@@ -36,8 +36,8 @@ pub fn lock_roots(universe: &Universe, graph: &mut BuildGraph, roots: &BTreeMap<
         let sources: BTreeSet<&String> = members.iter().filter_map(|member| member.source.as_ref()).collect();
         let edge = |source: &String| {
             let package = packages.get(source)?.clone();
-            let reasons = vec![reason(&package.name)];
-            Some(Edge { to: source.clone(), package, reasons })
+            let reasons = vec![Arc::new(reason(&package.name))];
+            Some(Arc::new(Edge { to: source.clone(), package, reasons }))
         };
         node.needs = sources.into_iter().filter_map(edge).collect();
     }

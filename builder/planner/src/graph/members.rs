@@ -15,8 +15,14 @@ use crate::solve::{Whose, required_place};
 /// No place.
 const NONE: u32 = u32::MAX;
 
-/// Members that build roots have in common, with the same reason.
-pub(crate) type Shared = HashMap<(u32, Stated), Arc<Member>>;
+/// What build roots have in common: all that the base and packages bring in.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// Members by their numbers and what brought them in.
+    members: HashMap<(u32, Stated), Arc<Member>>,
+    /// Reasons likewise.
+    reasons: HashMap<(u32, Stated), Arc<Reason>>,
+}
 
 /// An install set with its reasons.
 pub(crate) struct Members<'a> {
@@ -126,9 +132,18 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// A clause as all build roots count it: the base's clauses without the spec's before them; `None` for those, which
+    /// are of this build root alone.
+    fn shared(&self, stated: Stated) -> Option<Stated> {
+        if stated.owner != REQUEST {
+            return Some(stated);
+        }
+        let of_spec = u32::try_from(self.whose.clauses(self.index).map_or(0, <[_]>::len)).ok()?;
+        Some(Stated { owner: REQUEST, clause: stated.clause.checked_sub(of_spec)? })
+    }
+
     /// The build root, in the order of the install set.
     pub(crate) fn build_root(&self, shared: &mut Shared) -> Vec<Arc<Member>> {
-        let spec = self.whose.clauses(self.index).map_or(0, <[_]>::len);
         let member = |(number, brought): (&u32, &Option<(Stated, usize)>)| {
             let (stated, _) = (*brought)?;
             let new = || {
@@ -141,14 +156,10 @@ impl<'a> Members<'a> {
                     reason: self.reason(stated, *number),
                 })
             };
-            // What the spec asks for is its own; what the base and packages ask for is asked in many build roots.
-            let stated = match stated.owner {
-                REQUEST if (stated.clause as usize) < spec => return Some(new()),
-                // The base's clauses are counted after the spec's.
-                REQUEST => Stated { owner: REQUEST, clause: stated.clause.wrapping_sub(u32::try_from(spec).ok()?) },
-                _ => stated,
-            };
-            Some(shared.entry((*number, stated)).or_insert_with(new).clone())
+            Some(match self.shared(stated) {
+                Some(stated) => shared.members.entry((*number, stated)).or_insert_with(new).clone(),
+                None => new(),
+            })
         };
         self.numbers.iter().zip(&self.brought).filter_map(member).collect()
     }
@@ -161,7 +172,7 @@ impl<'a> Members<'a> {
     }
 
     /// One edge a source package, by the member found first.
-    pub(crate) fn edges(&self) -> Vec<Edge> {
+    pub(crate) fn edges(&self, shared: &mut Shared) -> Vec<Arc<Edge>> {
         let mut by_source: BTreeMap<&str, (usize, u32)> = BTreeMap::new();
         for (number, brought) in self.numbers.iter().zip(&self.brought) {
             let source = self.index.source_name(&self.index.packages[*number as usize]);
@@ -170,25 +181,33 @@ impl<'a> Members<'a> {
                 *first = (*first).min((*order, *number));
             }
         }
-        let edge = |(source, (_, number)): (&str, (usize, u32))| Edge {
-            to: source.to_owned(),
-            package: self.index.packages[number as usize].metadata.nevra.clone(),
-            reasons: self.chain(number),
+        // What the spec asks for is the beginning of many edges of this build root.
+        let mut own: HashMap<(u32, Stated), Arc<Reason>> = HashMap::new();
+        let mut reason = |(number, stated): &(u32, Stated)| {
+            let new = || Arc::new(self.reason(*stated, *number));
+            match self.shared(*stated) {
+                Some(stated) => shared.reasons.entry((*number, stated)).or_insert_with(new).clone(),
+                None => own.entry((*number, *stated)).or_insert_with(new).clone(),
+            }
+        };
+        let edge = |(source, (_, number)): (&str, (usize, u32))| {
+            let reasons = self.chain(number).iter().rev().map(&mut reason).collect();
+            let package = self.index.packages[number as usize].metadata.nevra.clone();
+            Arc::new(Edge { to: source.to_owned(), package, reasons })
         };
         by_source.into_iter().map(edge).collect()
     }
 
-    /// All reasons, from the spec's own need to a member.
-    fn chain(&self, mut number: u32) -> Vec<Reason> {
+    /// What brought a member in, from it to the request.
+    fn chain(&self, mut number: u32) -> Vec<(u32, Stated)> {
         let mut chain = Vec::new();
         while let Some((stated, _)) = self.brought.get(self.places[number as usize] as usize).copied().flatten() {
-            chain.push(self.reason(stated, number));
+            chain.push((number, stated));
             if stated.owner == REQUEST || chain.len() > self.numbers.len() {
                 break;
             }
             number = stated.owner;
         }
-        chain.reverse();
         chain
     }
 }

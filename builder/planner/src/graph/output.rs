@@ -1,5 +1,7 @@
 //! The build graph for other programs: Graphviz and JSON.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -71,7 +73,7 @@ pub fn to_json(graph: &BuildGraph) -> Value {
         let texts: Vec<_> = edge.reasons.iter().map(ToString::to_string).collect();
         json!({"to": edge.to, "package": edge.package.to_string(), "because": texts})
     };
-    let edges = |edges: &[Edge]| -> Vec<Value> { edges.iter().map(edge).collect() };
+    let edges = |edges: &[Arc<Edge>]| -> Vec<Value> { edges.iter().map(|one| edge(one)).collect() };
     let deferred = |node: &BuildNode| -> Vec<Value> {
         let value = |deferred: &Deferred| {
             let mut value = edge(&deferred.edge);

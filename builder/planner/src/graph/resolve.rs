@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::members::{Members, Shared};
 use super::{Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason};
-use crate::cycle::open_cycles;
+use crate::cycle::{Opening, open_cycles};
 use crate::index::{Package, StatementKind};
 use crate::solve::{Deferring, Stock, Whose, required_place, solve_source, usable};
 use crate::{Explanation, Index, PackageId, TreePackage, Universe};
@@ -34,11 +34,27 @@ pub fn resolve(universe: &Universe) -> BuildGraph {
 /// Like [`resolve`], for an index that exists already.
 #[must_use]
 pub fn resolve_index(index: &Index<'_>) -> BuildGraph {
+    resolve_all(index).0
+}
+
+/// What resolving a universe went by, for later changes.
+#[derive(Debug)]
+pub(super) struct Trace {
+    /// What the search of each source package's build root looked at, by place in the tree.
+    pub(super) looked_at: Vec<Vec<u32>>,
+    /// The needs that specs promise, by place in the tree, where published headers decided otherwise.
+    pub(super) promised: BTreeMap<usize, Vec<Arc<Edge>>>,
+    /// What opening the cycles changed.
+    pub(super) opening: Opening,
+}
+
+/// The graph, and what it went by.
+pub(super) fn resolve_all(index: &Index<'_>) -> (BuildGraph, Trace) {
     let mut graph = BuildGraph { arch: index.universe.arch.clone(), ..BuildGraph::default() };
-    let all_usable = usable(index, None, Stock::Predicted);
     for tree in &index.universe.tree {
         graph.nodes.entry(tree.source.name.clone()).or_insert_with(|| empty_node(tree));
     }
+    let all_usable = usable(index, None, Stock::Predicted);
     for number in 0..index.packages.len() {
         add_own_package(index, &mut graph, number, &all_usable);
     }
@@ -47,19 +63,44 @@ pub fn resolve_index(index: &Index<'_>) -> BuildGraph {
             node.blocker = Some(blocker.clone());
         }
     }
-    // Every build root is a question of its own.
-    let sources: Vec<usize> = index.sources.values().copied().collect();
-    let root = |shared: &mut Shared, place: &usize| root(index, *place, &all_usable, shared);
-    let roots: Vec<_> = sources.par_iter().map_init(Shared::default, root).collect();
-    for (place, root) in sources.into_iter().zip(roots) {
-        let Some(node) = graph.nodes.get_mut(&index.universe.tree[place].source.name) else { continue };
+    let places: Vec<usize> = index.sources.values().copied().collect();
+    let looked_at = vec![Vec::new(); index.universe.tree.len()];
+    let mut trace = Trace { looked_at, promised: BTreeMap::new(), opening: Opening::default() };
+    find_roots(index, &mut graph, &places, &mut trace.looked_at);
+    let ready = ready(index, &graph);
+    trace.add(use_published(index, &mut graph, ready));
+    trace.opening = order(index, &mut graph);
+    (graph, trace)
+}
+
+impl Trace {
+    /// Adds what build roots from published headers went by.
+    pub(super) fn add(&mut self, found: Vec<Found>) {
+        for Found { place, looked_at, promised } in found {
+            self.looked_at[place].extend(looked_at);
+            self.promised.extend(promised.map(|needs| (place, needs)));
+        }
+    }
+}
+
+/// Solves build roots from promises. Every build root is a question of its own.
+pub(super) fn find_roots(index: &Index<'_>, graph: &mut BuildGraph, places: &[usize], looked_at: &mut [Vec<u32>]) {
+    let usable = usable(index, None, Stock::Predicted);
+    let root = |shared: &mut Shared, place: &usize| {
+        let mut looked_at = Vec::new();
+        (root(index, *place, &usable, shared, &mut looked_at), looked_at)
+    };
+    let roots: Vec<_> = places.par_iter().map_init(Shared::default, root).collect();
+    for (place, (root, looked)) in places.iter().zip(roots) {
+        looked_at[*place] = looked;
+        let Some(node) = graph.nodes.get_mut(&index.universe.tree[*place].source.name) else { continue };
+        (node.needs, node.build_root, node.deferred) = (Vec::new(), Vec::new(), Vec::new());
+        (node.exact, node.blocker) = (false, None);
         match root {
             Ok((needs, build_root)) => (node.needs, node.build_root) = (needs, build_root),
             Err(explanation) => node.blocker = Some(Blocker::Unresolvable { explanation }),
         }
     }
-    settle(index, &mut graph, None);
-    graph
 }
 
 /// Resolves one source package of a graph anew, after [`TreePackage::generated`] has changed in the universe. All
@@ -69,34 +110,34 @@ pub fn resolve_again(index: &Index<'_>, graph: &mut BuildGraph, name: &str) {
         return;
     }
     // How cycles are opened is decided anew.
-    let deferring = graph.nodes.values().filter(|node| !node.deferred.is_empty()).map(|node| node.name.clone());
-    let mut changed: BTreeSet<String> = deferring.collect();
-    changed.insert(name.to_owned());
-    let usable = usable(index, None, Stock::Predicted);
-    for name in &changed {
-        let (Some(place), Some(node)) = (index.sources.get(&**name), graph.nodes.get_mut(name)) else { continue };
-        (node.blocker, node.exact) = (None, false);
-        node.deferred.clear();
-        (node.needs, node.build_root) = (Vec::new(), Vec::new());
-        match root(index, *place, &usable, &mut Shared::default()) {
-            Ok((needs, build_root)) => (node.needs, node.build_root) = (needs, build_root),
-            Err(explanation) => node.blocker = Some(Blocker::Unresolvable { explanation }),
-        }
-    }
-    settle(index, graph, Some(changed));
+    let deferring = graph.nodes.values().filter(|node| !node.deferred.is_empty()).map(|node| &*node.name);
+    let changed: BTreeSet<&str> = deferring.chain([name]).collect();
+    let places: Vec<usize> = changed.iter().filter_map(|name| index.sources.get(name).copied()).collect();
+    let mut looked_at = vec![Vec::new(); index.universe.tree.len()];
+    find_roots(index, graph, &places, &mut looked_at);
+    let mut ready = ready(index, graph);
+    ready.retain(|place| places.contains(place));
+    use_published(index, graph, ready);
+    order(index, graph);
 }
 
-/// Uses what is published, and opens the cycles; what either adds is taken up by the other.
-fn settle(index: &Index<'_>, graph: &mut BuildGraph, mut changed: Option<BTreeSet<String>>) {
+/// Opens the cycles, and uses what is published for what that changed, which may close others.
+pub(super) fn order(index: &Index<'_>, graph: &mut BuildGraph) -> Opening {
+    let mut opening = Opening::default();
     loop {
-        use_published(index, graph, changed.as_ref());
-        let opened = open_cycles(index, graph);
+        let opened = open_cycles(index, graph, &mut opening);
         if opened.is_empty() {
-            return;
+            return opening;
         }
-        changed = Some(opened);
+        let mut ready = ready(index, graph);
+        ready.retain(|place| opened.contains(&index.universe.tree[*place].source.name));
+        let found = use_published(index, graph, ready);
+        opening.looked_at.extend(found.into_iter().flat_map(|found| found.looked_at));
     }
 }
+
+/// What is to be built before a source package, and its build root.
+type Root = (Vec<Arc<Edge>>, Vec<Arc<Member>>);
 
 /// What is to be built before a source package, and its build root, from promises.
 fn root(
@@ -104,11 +145,12 @@ fn root(
     place: usize,
     usable: &[bool],
     shared: &mut Shared,
-) -> Result<(Vec<Edge>, Vec<Arc<Member>>), Explanation> {
+    looked_at: &mut Vec<u32>,
+) -> Result<Root, Explanation> {
     let whose = Whose::stands(place);
-    let members = solve_source(index, whose, Stock::Predicted, usable)?;
+    let members = solve_source(index, whose, Stock::Predicted, usable, looked_at)?;
     let members = Members::find(index, whose, &members);
-    Ok((members.edges(), members.build_root(shared)))
+    Ok((members.edges(shared), members.build_root(shared)))
 }
 
 /// The build root a job gets when it starts, from seeds and published headers only: the RPMs of the source
@@ -121,7 +163,7 @@ pub fn build_root(index: &Index<'_>, graph: &BuildGraph, name: &str) -> Result<V
     let (Some(place), Some(node)) = (index.sources.get(name), graph.nodes.get(name)) else {
         return Err(Explanation { unmet: Vec::new() });
     };
-    real_root(index, *place, node, &graph.needed_sources(name), &mut Shared::default())
+    real_root(index, *place, node, &graph.needed_sources(name), &mut Shared::default(), &mut Vec::new())
 }
 
 /// A build root from what is published of what is needed.
@@ -131,6 +173,7 @@ fn real_root(
     node: &BuildNode,
     needed: &BTreeSet<String>,
     shared: &mut Shared,
+    looked_at: &mut Vec<u32>,
 ) -> Result<Vec<Arc<Member>>, Explanation> {
     let sources = node.deferred_sources();
     let stock = match sources.is_empty() {
@@ -138,7 +181,7 @@ fn real_root(
         false => Stock::Deferring(Deferring { sources: &sources, published: true, within: Some(needed) }),
     };
     let whose = Whose { place, as_variant: node.is_variant() };
-    let members = solve_source(index, whose, stock, &usable(index, None, stock))?;
+    let members = solve_source(index, whose, stock, &usable(index, None, stock), looked_at)?;
     Ok(Members::find(index, whose, &members).build_root(shared))
 }
 
@@ -155,6 +198,28 @@ fn empty_node(tree: &TreePackage) -> BuildNode {
         unmet_at_run_time: Vec::new(),
         deferred: Vec::new(),
         blocker: None,
+    }
+}
+
+/// Enters the packages of source packages anew, some of whose predicted packages have other clauses now.
+pub(super) fn add_own_packages(index: &Index<'_>, graph: &mut BuildGraph, changed: &BTreeSet<u32>) {
+    let places = changed.iter().filter_map(|number| match index.packages[*number as usize].id {
+        PackageId::Predicted { tree, .. } => Some(tree),
+        _ => None,
+    });
+    let places: BTreeSet<usize> = places.collect();
+    if places.is_empty() {
+        return;
+    }
+    let usable = usable(index, None, Stock::Predicted);
+    for place in places {
+        if let Some(node) = graph.nodes.get_mut(&index.universe.tree[place].source.name) {
+            (node.packages, node.unpublished) = (Vec::new(), None);
+            (node.runtime_needs, node.unmet_at_run_time) = (Vec::new(), Vec::new());
+        }
+        for number in &index.of_tree[place] {
+            add_own_package(index, graph, *number as usize, &usable);
+        }
     }
 }
 
@@ -175,7 +240,8 @@ fn add_own_package(index: &Index<'_>, graph: &mut BuildGraph, number: usize, usa
     if !index.names[package.name as usize].iter().any(is_it) && node.unpublished.is_none() {
         node.unpublished = Some(nevra.clone());
     }
-    let mut edges: BTreeMap<String, Edge> = node.runtime_needs.drain(..).map(|edge| (edge.to.clone(), edge)).collect();
+    let mut edges: BTreeMap<String, Arc<Edge>> =
+        node.runtime_needs.drain(..).map(|edge| (edge.to.clone(), edge)).collect();
     for statement in package.statements.iter().filter(|statement| statement.absent.is_empty()) {
         let Some(place) = required_place(statement) else { continue };
         let reason = || reason_of(index, package, place);
@@ -186,10 +252,9 @@ fn add_own_package(index: &Index<'_>, graph: &mut BuildGraph, number: usize, usa
             _ if own => {}
             Some(provider) => {
                 if let Some(source) = index.source_name(provider) {
-                    edges.entry(source.to_owned()).or_insert_with(|| Edge {
-                        to: source.to_owned(),
-                        package: provider.metadata.nevra.clone(),
-                        reasons: vec![reason()],
+                    edges.entry(source.to_owned()).or_insert_with(|| {
+                        let package = provider.metadata.nevra.clone();
+                        Arc::new(Edge { to: source.to_owned(), package, reasons: vec![Arc::new(reason())] })
                     });
                 }
             }
@@ -205,50 +270,74 @@ pub(crate) fn reason_of(index: &Index<'_>, package: &Package<'_>, place: usize) 
     Reason { asker: Asker::Package(package.metadata.nevra.clone()), dependency, place }
 }
 
-/// Replaces promised build roots by real ones, where all that they need is published; all of them, or those of `only`.
-fn use_published(index: &Index<'_>, graph: &mut BuildGraph, only: Option<&BTreeSet<String>>) {
-    let mut ready = ready(index, graph);
-    ready.retain(|(_, node)| only.is_none_or(|only| only.contains(&node.name)));
+/// A build root from published headers.
+pub(super) struct Found {
+    pub(super) place: usize,
+    /// What its searches looked at.
+    pub(super) looked_at: Vec<u32>,
+    /// The needs that its spec promised, where they were replaced.
+    pub(super) promised: Option<Vec<Arc<Edge>>>,
+}
+
+/// Replaces promised build roots by real ones, of source packages where all that they need is published.
+pub(super) fn use_published(index: &Index<'_>, graph: &mut BuildGraph, ready: Vec<usize>) -> Vec<Found> {
     let mixed = usable(index, None, Stock::Mixed);
-    let solve_again = |shared: &mut Shared, (place, node): (usize, &BuildNode)| {
-        let name = node.name.clone();
+    let solve_again = |shared: &mut Shared, place: usize| {
+        let node = graph.nodes.get(&index.universe.tree[place].source.name)?;
         // A build root of seeds only is real as it is.
         if node.build_root.iter().all(|member| member.source.is_none()) {
-            return Some((name, None));
+            return Some((place, None, Vec::new()));
         }
-        if let Ok(root) = real_root(index, place, node, &graph.needed_sources(&node.name), shared) {
-            return Some((name, Some((root, true, None))));
+        let (needed, mut looked) = (graph.needed_sources(&node.name), Vec::new());
+        if let Ok(root) = real_root(index, place, node, &needed, shared, &mut looked) {
+            return Some((place, Some((root, true, None)), looked));
         }
         if !node.deferred.is_empty() {
-            return Some((name, Some((node.build_root.clone(), false, None))));
+            return Some((place, Some((node.build_root.clone(), false, None)), looked));
         }
+        // Why there was none may depend on everything, but every package of the index is offered now as well.
+        looked.extend(0..u32::try_from(index.packages.len()).unwrap_or(u32::MAX));
         let whose = Whose::stands(place);
-        let members = solve_source(index, whose, Stock::Mixed, &mixed).ok()?;
+        let Ok(members) = solve_source(index, whose, Stock::Mixed, &mixed, &mut Vec::new()) else {
+            return Some((place, Some((node.build_root.clone(), false, None)), looked));
+        };
         let members = Members::find(index, whose, &members);
-        Some((name, Some((members.build_root(shared), !members.has_promises(), Some(members.edges())))))
+        let found = (members.build_root(shared), !members.has_promises(), Some(members.edges(shared)));
+        Some((place, Some(found), looked))
     };
     let solved: Vec<_> = ready.into_par_iter().map_init(Shared::default, solve_again).collect();
-    for (name, found) in solved.into_iter().flatten() {
-        let Some(node) = graph.nodes.get_mut(&name) else { continue };
+    let mut all = Vec::new();
+    for (place, found, looked_at) in solved.into_iter().flatten() {
+        let Some(node) = graph.nodes.get_mut(&index.universe.tree[place].source.name) else { continue };
         let Some((build_root, exact, needs)) = found else {
             node.exact = true;
             continue;
         };
         (node.build_root, node.exact) = (build_root, exact);
-        if let Some(needs) = needs {
-            node.needs = needs;
-        }
+        let promised = needs.map(|needs| std::mem::replace(&mut node.needs, needs));
+        all.push(Found { place, looked_at, promised });
     }
+    all
+}
+
+/// Whether a source package is not blocked and everything it needs, directly or not, is published.
+pub(super) fn is_ready(index: &Index<'_>, graph: &BuildGraph, place: usize) -> bool {
+    let is_published = |name: &str| index.sources.get(name).is_some_and(|place| index.is_published[*place]);
+    let node = graph.nodes.get(&index.universe.tree[place].source.name);
+    node.is_some_and(|node| {
+        matches!(node.blocker, None | Some(Blocker::Cycle { .. }))
+            && node.needs.iter().all(|edge| edge.to == node.name || is_published(&edge.to))
+            && graph.needed_sources(&node.name).iter().all(|needed| is_published(needed))
+    })
 }
 
 /// The source packages that are not blocked, of which everything they need, directly or not, is published.
-fn ready<'g>(index: &Index<'_>, graph: &'g BuildGraph) -> Vec<(usize, &'g BuildNode)> {
-    let place = |name: &str| index.sources.get(name).copied();
+fn ready(index: &Index<'_>, graph: &BuildGraph) -> Vec<usize> {
     let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, node) in &graph.nodes {
         node.needs.iter().for_each(|edge| dependents.entry(&*edge.to).or_default().push(name));
     }
-    let is_published = |name: &str| place(name).is_some_and(|place| index.is_published[place]);
+    let is_published = |name: &str| index.sources.get(name).is_some_and(|place| index.is_published[*place]);
     let mut waiting: BTreeSet<&str> = BTreeSet::new();
     let mut open: Vec<&str> = dependents.keys().copied().filter(|name| !is_published(name)).collect();
     while let Some(name) = open.pop() {
@@ -256,11 +345,9 @@ fn ready<'g>(index: &Index<'_>, graph: &'g BuildGraph) -> Vec<(usize, &'g BuildN
         open.extend(new.copied().collect::<Vec<_>>());
     }
     // A package in a ring may only wait for itself, which is no reason to wait.
-    let waits = |node: &BuildNode| {
-        waiting.contains(&*node.name)
-            && !(node.needs.iter().all(|edge| is_published(&edge.to))
-                && graph.needed_sources(&node.name).iter().all(|needed| is_published(needed)))
+    let blocked = |name: &str| graph.nodes.get(name).is_none_or(|node| node.blocker.is_some());
+    let is_ready = |(name, place): &(&&str, &usize)| {
+        !blocked(name) && (!waiting.contains(**name) || is_ready(index, graph, **place))
     };
-    let ready = graph.nodes.values().filter(|node| node.blocker.is_none() && !waits(node));
-    ready.filter_map(|node| Some((place(&node.name)?, node))).collect()
+    index.sources.iter().filter(is_ready).map(|(_, place)| *place).collect()
 }

@@ -160,7 +160,7 @@ fn close(graph: &BuildGraph, options: RdepsOptions, found: &mut BTreeMap<String,
     while let Some(name) = open.pop_front() {
         for (source, kind, edge) in needed_by.get(&*name).into_iter().flatten() {
             if !found.contains_key(*source) {
-                enter(graph, found, source, *kind, &edge.package, &edge.reasons);
+                enter(graph, found, source, *kind, &edge.package, &edge.all_reasons());
                 open.push_back((*source).to_owned());
             }
         }

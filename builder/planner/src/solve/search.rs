@@ -100,10 +100,12 @@ pub(crate) struct Search<'a> {
     pub(super) learned: Vec<Learned>,
     /// The learned clauses of every package that has some.
     pub(super) mentions: HashMap<u32, Vec<u32>>,
+    looked_at: Vec<u32>,
 }
 
 impl<'a> Search<'a> {
-    /// Finds the packages that meet the clauses of a request, sorted by number.
+    /// Finds the packages that meet the clauses of a request, in the order in which they were found. Every package
+    /// whose clauses were looked at is added to `looked_at`.
     ///
     /// # Errors
     /// There are none: the clauses that exclude each other.
@@ -112,8 +114,12 @@ impl<'a> Search<'a> {
         request: &'a [&'a Statement],
         usable: &'a [bool],
         preferred: &'a [bool],
+        looked_at: &mut Vec<u32>,
     ) -> Result<Vec<u32>, Vec<Stated>> {
-        Self::run_within(index, request, usable, preferred, None)
+        let mut search = Self::new(index, request, usable, preferred, None);
+        let found = search.search();
+        looked_at.append(&mut search.looked_at);
+        found
     }
 
     /// Like [`Search::run`], as if there were no clauses but some.
@@ -127,8 +133,18 @@ impl<'a> Search<'a> {
         preferred: &'a [bool],
         within: Option<&'a BTreeSet<Stated>>,
     ) -> Result<Vec<u32>, Vec<Stated>> {
+        Self::new(index, request, usable, preferred, within).search()
+    }
+
+    fn new(
+        index: &'a Index<'a>,
+        request: &'a [&'a Statement],
+        usable: &'a [bool],
+        preferred: &'a [bool],
+        within: Option<&'a BTreeSet<Stated>>,
+    ) -> Self {
         let unknown = State { value: None, reason: Reason::Chosen, level: 0, position: 0 };
-        let mut search = Self {
+        Self {
             index,
             request,
             usable,
@@ -145,21 +161,23 @@ impl<'a> Search<'a> {
             conditional: Vec::new(),
             learned: Vec::new(),
             mentions: HashMap::new(),
-        };
-        let mut clash = search.load(REQUEST);
+            looked_at: Vec::new(),
+        }
+    }
+
+    fn search(&mut self) -> Result<Vec<u32>, Vec<Stated>> {
+        let mut clash = self.load(REQUEST);
         loop {
-            match clash.or_else(|| search.propagate()) {
-                Some(clash) => search.learn(clash)?,
-                None => match search.choice() {
-                    Some(number) => search.choose(number),
+            match clash.or_else(|| self.propagate()) {
+                Some(clash) => self.learn(clash)?,
+                None => match self.choice() {
+                    Some(number) => self.choose(number),
                     None => break,
                 },
             }
             clash = None;
         }
-        let mut found: Vec<u32> = search.trail.iter().copied().filter(|number| search.is_there(*number)).collect();
-        found.sort_unstable();
-        Ok(found)
+        Ok(self.trail.iter().copied().filter(|number| self.is_there(*number)).collect())
     }
 
     pub(super) fn statement(&self, stated: Stated) -> &'a Statement {
@@ -249,7 +267,10 @@ impl<'a> Search<'a> {
         let index = self.index;
         let count = match owner {
             REQUEST => self.request.len(),
-            owner => index.packages[owner as usize].statements.len(),
+            owner => {
+                self.looked_at.push(owner);
+                index.packages[owner as usize].statements.len()
+            }
         };
         for clause in 0..count {
             let stated = Stated { owner, clause: to_u32(clause) };
@@ -399,30 +420,43 @@ impl<'a> Search<'a> {
                 self.next[kind] += 1;
             }
         }
-        self.conditional.iter().find_map(|stated| {
-            let statement = self.statement(*stated);
+        let is_due = |stated: &&Stated| {
+            let statement = self.statement(**stated);
             let is_there = |number: &u32| self.is_there(*number);
-            let is_active = statement.absent.iter().all(|list| list.iter().any(is_there));
-            let is_met = statement.present.iter().any(is_there);
-            if is_active && !is_met { self.first_of(&statement.present) } else { None }
-        })
+            statement.absent.iter().all(|list| list.iter().any(is_there)) && !statement.present.iter().any(is_there)
+        };
+        let due = self.conditional.iter().find(is_due).copied()?;
+        self.first_of(&self.statement(due).present)
     }
 
-    fn first_of(&self, present: &[u32]) -> Option<u32> {
-        let is_open = |number: u32| !self.is_absent(number);
+    fn first_of(&mut self, present: &[u32]) -> Option<u32> {
         let mut preferred = present.iter().copied().filter(|number| self.preferred[*number as usize]);
-        preferred.find(|number| is_open(*number)).or_else(|| first_provider(self.index, present, is_open))
+        let preferred = preferred.find(|number| !self.is_absent(*number));
+        let mut looked_at = std::mem::take(&mut self.looked_at);
+        let is_open = |number: u32| !self.is_absent(number);
+        let first = preferred.or_else(|| first_provider(self.index, present, is_open, &mut looked_at));
+        self.looked_at = looked_at;
+        first
     }
 }
 
 /// The provider that is tried first: in the order of the index, but a package that the one before needs anyway goes
 /// before it (of `(gdb or gdb-minimal)` the latter, where `gdb` needs it), unless `prefer` names that one.
-pub(crate) fn first_provider(index: &Index<'_>, present: &[u32], is_open: impl Fn(u32) -> bool) -> Option<u32> {
+pub(crate) fn first_provider(
+    index: &Index<'_>,
+    present: &[u32],
+    is_open: impl Fn(u32) -> bool,
+    looked_at: &mut Vec<u32>,
+) -> Option<u32> {
     let mut first = present.iter().copied().find(|number| is_open(*number))?;
+    let name = |number: u32| index.packages[number as usize].name;
+    if present.iter().all(|number| name(*number) == name(first)) {
+        return Some(first);
+    }
     // Packages may need each other in a ring.
     for _ in present {
         let package = &index.packages[first as usize];
-        let name = |number: u32| index.packages[number as usize].name;
+        looked_at.push(first);
         let needs = |other: u32| {
             package.statements.iter().any(|statement| {
                 let mut providers = statement.present.iter().copied().filter(|number| is_open(*number)).peekable();
