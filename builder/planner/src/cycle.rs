@@ -18,7 +18,7 @@ mod opening;
 mod ordering;
 mod ways;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ type Needs<'g> = DiGraph<&'g str, &'g Arc<Edge>>;
 
 fn needs_of(graph: &BuildGraph, with_deferred: bool) -> Needs<'_> {
     let names: Vec<&str> = graph.nodes.keys().map(|name| &**name).collect();
-    let places: BTreeMap<&str, NodeIndex> =
+    let places: HashMap<&str, NodeIndex> =
         names.iter().enumerate().map(|(i, name)| (*name, NodeIndex::new(i))).collect();
     let mut needs = DiGraph::new();
     names.iter().for_each(|name| {

@@ -70,8 +70,15 @@ impl fmt::Display for Unmet {
             return formatter.write_str(&self.story);
         }
         write!(formatter, "nothing meets `{}`", self.dependency)?;
-        for reason in self.reasons.iter().rev() {
-            write!(formatter, "\n  {reason}")?;
+        let left_out = self.reasons.len().saturating_sub(2 * MOST_STEPS);
+        for (step, reason) in self.reasons.iter().rev().enumerate() {
+            match step {
+                _ if left_out == 0 || step < MOST_STEPS || step >= MOST_STEPS + left_out => {
+                    write!(formatter, "\n  {reason}")?;
+                }
+                MOST_STEPS => write!(formatter, "\n  … {left_out} more steps …")?,
+                _ => {}
+            }
         }
         for rejected in &self.rejected {
             write!(formatter, "\n  {} ({}): {}", rejected.nevra, rejected.origin, rejected.why)?;
@@ -85,6 +92,8 @@ impl fmt::Display for Unmet {
     }
 }
 
+/// Of longer ways so many steps are shown at each end.
+const MOST_STEPS: usize = 12;
 /// At most this many needs are explained; the rest is mostly the same again.
 const MOST_UNMET: usize = 8;
 /// At most this many providers are listed for one need.

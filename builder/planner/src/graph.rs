@@ -72,7 +72,7 @@ pub struct Edge {
     /// The source package that is needed.
     pub to: String,
     /// Its binary package that is needed.
-    pub package: Nevra,
+    pub package: Arc<Nevra>,
     /// How the need comes about: the spec's own dependency first, each next one stated by the package the one
     /// before brought in, the last met by `package`. Edges share what they have in common.
     pub reasons: Vec<Arc<Reason>>,

@@ -16,7 +16,7 @@ use crate::clauses::TooComplex;
 use crate::explain::exclusion::{Asked, story};
 use crate::explain::{explain, explain_too_complex};
 use crate::index::{Statement, StatementKind};
-use crate::solve::search::{Search, Stated, first_provider};
+use crate::solve::search::{Room, Search, Stated, first_provider};
 use crate::{Asker, Explanation, Index, PackageId, Reason, Universe, Variant};
 
 /// Which packages of the tree a build root may draw on.
@@ -123,25 +123,26 @@ pub fn install_set(
 pub(crate) fn solve(index: &Index<'_>, request: Request<'_>) -> Result<Vec<u32>, Explanation> {
     let needs = [request.needs, request.generated].concat();
     let spec = index.outer_statements(&needs, request.refuses, true);
-    solve_among(index, request, spec.as_deref(), &usable(index, request.exclude_source, request.stock), &mut Vec::new())
+    let usable = usable(index, request.exclude_source, request.stock);
+    solve_among(index, request, spec.as_deref(), &usable, &mut Room::default())
 }
 
 /// Like [`solve`], for the build root of a source package; `usable` is what the stock allows for anybody. The answer
-/// depends on the spec's and the base's clauses, on those of the packages that are added to `looked_at`, and, where
+/// depends on the spec's and the base's clauses, on those of the packages that are added to the room, and, where
 /// there is no solution, on everything.
 pub(crate) fn solve_source(
     index: &Index<'_>,
     whose: Whose,
     stock: Stock<'_>,
     usable: &[bool],
-    looked_at: &mut Vec<u32>,
+    room: &mut Room,
 ) -> Result<Vec<u32>, Explanation> {
     let (source, generated) = whose.asks(index.universe);
     let (needs, refuses, exclude_source) = (&*source.build_requires, &*source.build_conflicts, Some(&*source.name));
     let mut usable = usable.to_vec();
     index.of_tree[whose.place].iter().for_each(|own| usable[*own as usize] = false);
     let request = Request { needs, generated, refuses, exclude_source, stock };
-    solve_among(index, request, whose.clauses(index), &usable, looked_at)
+    solve_among(index, request, whose.clauses(index), &usable, room)
 }
 
 fn solve_among(
@@ -149,14 +150,14 @@ fn solve_among(
     request: Request<'_>,
     spec: Result<&[Statement], &TooComplex>,
     usable: &[bool],
-    looked_at: &mut Vec<u32>,
+    room: &mut Room,
 ) -> Result<Vec<u32>, Explanation> {
     let outer = spec.and_then(|spec| Ok((spec, index.base.as_deref()?)));
     let (spec, base) = outer.map_err(|error| explain_too_complex(&request, error))?;
-    let preferred = lead(index, spec, usable, looked_at);
+    let preferred = lead(index, spec, usable, room);
     let statements: Vec<_> = spec.iter().chain(base).collect();
     let excluded = |core| explain(index, &request, &statements, spec.len(), usable, core);
-    run(index, &statements, usable, &preferred, looked_at).map_err(excluded)
+    run(index, &statements, usable, &preferred, room).map_err(excluded)
 }
 
 /// Finds what must be installed with one package, itself among it.
@@ -165,7 +166,7 @@ fn solve_among(
 /// There is no such set; the account of what excludes each other.
 pub(crate) fn solve_package(index: &Index<'_>, number: u32, usable: &[bool]) -> Result<Vec<u32>, String> {
     let itself = Statement { kind: StatementKind::Requires(0), present: vec![number], absent: Vec::new() };
-    run(index, &[&itself], usable, &vec![false; index.packages.len()], &mut Vec::new()).map_err(|core| {
+    run(index, &[&itself], usable, &vec![false; index.packages.len()], &mut Room::default()).map_err(|core| {
         let nevra = &index.packages[number as usize].metadata.nevra;
         let dependency = Dependency::Capability(Capability::exact(&*nevra.name, nevra.evr.clone()));
         let reasons = vec![Reason { asker: Asker::Package(nevra.clone()), dependency, place: None }];
@@ -179,9 +180,9 @@ fn run(
     statements: &[&Statement],
     usable: &[bool],
     preferred: &[bool],
-    looked_at: &mut Vec<u32>,
+    room: &mut Room,
 ) -> Result<Vec<u32>, Vec<Stated>> {
-    let mut numbers = Search::run(index, statements, usable, preferred, looked_at)?;
+    let mut numbers = Search::run(index, statements, usable, preferred, room)?;
     numbers.sort_unstable_by_key(|number| index.ranks[*number as usize]);
     Ok(numbers)
 }
@@ -224,7 +225,7 @@ pub(crate) fn usable(index: &Index<'_>, exclude_source: Option<&str>, stock: Sto
 
 /// The tree's packages that the spec's needs lead to, each need met by its first provider. Needs that a package
 /// found so far meets lead nowhere new; conditional ones are left to the solver.
-fn lead(index: &Index<'_>, spec: &[Statement], usable: &[bool], looked_at: &mut Vec<u32>) -> Vec<bool> {
+fn lead(index: &Index<'_>, spec: &[Statement], usable: &[bool], room: &mut Room) -> Vec<bool> {
     let mut found = vec![false; index.packages.len()];
     let mut names = BTreeSet::new();
     let mut open: VecDeque<&[Statement]> = VecDeque::from([spec]);
@@ -233,12 +234,13 @@ fn lead(index: &Index<'_>, spec: &[Statement], usable: &[bool], looked_at: &mut 
             if statement.present.iter().any(|number| found[*number as usize]) {
                 continue;
             }
-            let first = first_provider(index, &statement.present, |number| usable[number as usize], looked_at);
+            let first =
+                first_provider(index, &statement.present, |number| usable[number as usize], &mut room.looked_at);
             let Some(number) = first.map(|number| number as usize) else { continue };
             let package = &index.packages[number];
             if package.tree.is_some() && names.insert(package.name) {
                 found[number] = true;
-                looked_at.push(first.unwrap_or_default());
+                room.looked_at.push(first.unwrap_or_default());
                 open.push_back(&package.statements);
             }
         }

@@ -10,6 +10,7 @@ use rpmspec_parser::spec::Located;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Members, Shared};
+use crate::solve::search::Room;
 use crate::solve::{Deferring, Stock, Whose, solve_source, usable};
 use crate::{Edge, Index, Member, PackageId};
 
@@ -105,18 +106,18 @@ pub(super) struct Root {
 pub(super) struct Ways<'i> {
     pub(super) index: &'i Index<'i>,
     known: RefCell<BTreeMap<Question, bool>>,
-    /// The packages whose clauses the answers depend on.
-    looked_at: RefCell<Vec<u32>>,
+    /// Of the searches; the answers depend on the clauses of the packages that these looked at.
+    room: RefCell<Room>,
 }
 
 impl<'i> Ways<'i> {
     pub(super) fn new(index: &'i Index<'i>) -> Self {
-        Self { index, known: RefCell::default(), looked_at: RefCell::default() }
+        Self { index, known: RefCell::default(), room: RefCell::default() }
     }
 
     /// The packages whose clauses the answers so far depend on, as far as they are yes or no.
     pub(super) fn into_looked_at(self) -> Vec<u32> {
-        self.looked_at.into_inner()
+        self.room.into_inner().looked_at
     }
 
     /// Whether a source package can be built before these others that it needs.
@@ -151,8 +152,8 @@ impl<'i> Ways<'i> {
     }
 
     fn solve(&self, whose: Whose, stock: Stock<'_>) -> Option<Root> {
-        let (usable, mut looked_at) = (usable(self.index, None, stock), self.looked_at.borrow_mut());
-        let numbers = solve_source(self.index, whose, stock, &usable, &mut looked_at).ok()?;
+        let (usable, mut room) = (usable(self.index, None, stock), self.room.borrow_mut());
+        let numbers = solve_source(self.index, whose, stock, &usable, &mut room).ok()?;
         let found = Members::find(self.index, whose, &numbers);
         let mut shared = Shared::default();
         let (members, needs) = (found.build_root(&mut shared), found.edges(&mut shared));
@@ -204,7 +205,7 @@ impl<'i> Ways<'i> {
         sources.insert(to.to_owned());
         let seed = Stock::Deferring(Deferring { sources: &sources, published: false, within: None });
         let usable = usable(self.index, None, seed);
-        let explanation = solve_source(self.index, Whose::stands(place), seed, &usable, &mut Vec::new()).err();
+        let explanation = solve_source(self.index, Whose::stands(place), seed, &usable, &mut Room::default()).err();
         let first = explanation.and_then(|explanation| Some(explanation.to_string().lines().next()?.to_owned()));
         let is_published = self.index.packages.iter().any(|package| {
             matches!(package.id, PackageId::Published(_)) && self.index.source_name(package) == Some(to)

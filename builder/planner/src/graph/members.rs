@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use rpmspec_parser::rpm::Dependency;
+use rpmspec_parser::rpm::{Dependency, Nevra};
 use rpmspec_parser::spec::Located;
 
 use super::{Asker, Edge, Member, Reason, reason_of};
@@ -20,6 +20,8 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Shared {
     /// Members by their numbers and what brought them in.
     members: HashMap<(u32, Stated), Arc<Member>>,
+    /// Names of packages by their numbers.
+    nevras: HashMap<u32, Arc<Nevra>>,
     /// Reasons likewise.
     reasons: HashMap<(u32, Stated), Arc<Reason>>,
 }
@@ -183,16 +185,18 @@ impl<'a> Members<'a> {
         }
         // What the spec asks for is the beginning of many edges of this build root.
         let mut own: HashMap<(u32, Stated), Arc<Reason>> = HashMap::new();
+        let Shared { nevras, reasons, .. } = shared;
         let mut reason = |(number, stated): &(u32, Stated)| {
             let new = || Arc::new(self.reason(*stated, *number));
             match self.shared(*stated) {
-                Some(stated) => shared.reasons.entry((*number, stated)).or_insert_with(new).clone(),
+                Some(stated) => reasons.entry((*number, stated)).or_insert_with(new).clone(),
                 None => own.entry((*number, *stated)).or_insert_with(new).clone(),
             }
         };
         let edge = |(source, (_, number)): (&str, (usize, u32))| {
             let reasons = self.chain(number).iter().rev().map(&mut reason).collect();
-            let package = self.index.packages[number as usize].metadata.nevra.clone();
+            let nevra = || Arc::new(self.index.packages[number as usize].metadata.nevra.clone());
+            let package = nevras.entry(number).or_insert_with(nevra).clone();
             Arc::new(Edge { to: source.to_owned(), package, reasons })
         };
         by_source.into_iter().map(edge).collect()

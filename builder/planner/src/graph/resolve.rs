@@ -1,6 +1,6 @@
 //! From a universe to the build graph.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -9,6 +9,7 @@ use super::members::{Members, Shared};
 use super::{Asker, Blocker, BuildGraph, BuildNode, Edge, Member, Reason};
 use crate::cycle::{Opening, open_cycles};
 use crate::index::{Package, StatementKind};
+use crate::solve::search::Room;
 use crate::solve::{Deferring, Stock, Whose, required_place, solve_source, usable};
 use crate::{Explanation, Index, PackageId, TreePackage, Universe};
 
@@ -51,13 +52,20 @@ pub(super) struct Trace {
 /// The graph, and what it went by.
 pub(super) fn resolve_all(index: &Index<'_>) -> (BuildGraph, Trace) {
     let mut graph = BuildGraph { arch: index.universe.arch.clone(), ..BuildGraph::default() };
-    for tree in &index.universe.tree {
-        graph.nodes.entry(tree.source.name.clone()).or_insert_with(|| empty_node(tree));
-    }
     let all_usable = usable(index, None, Stock::Predicted);
-    for number in 0..index.packages.len() {
-        add_own_package(index, &mut graph, number, &all_usable);
+    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, tree) in index.universe.tree.iter().enumerate() {
+        by_name.entry(&tree.source.name).or_default().push(place);
     }
+    let node = |places: &Vec<usize>| {
+        let mut node = empty_node(&index.universe.tree[places[0]]);
+        for number in places.iter().flat_map(|place| &index.of_tree[*place]) {
+            add_own_package(index, &mut node, *number, &all_usable);
+        }
+        node
+    };
+    let nodes: Vec<BuildNode> = by_name.into_values().collect::<Vec<_>>().par_iter().map(node).collect();
+    graph.nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
     for (name, blocker) in &index.blocked {
         if let Some(node) = graph.nodes.get_mut(*name) {
             node.blocker = Some(blocker.clone());
@@ -86,11 +94,11 @@ impl Trace {
 /// Solves build roots from promises. Every build root is a question of its own.
 pub(super) fn find_roots(index: &Index<'_>, graph: &mut BuildGraph, places: &[usize], looked_at: &mut [Vec<u32>]) {
     let usable = usable(index, None, Stock::Predicted);
-    let root = |shared: &mut Shared, place: &usize| {
-        let mut looked_at = Vec::new();
-        (root(index, *place, &usable, shared, &mut looked_at), looked_at)
+    let root = |(shared, room): &mut (Shared, Room), place: &usize| {
+        let root = root(index, *place, &usable, shared, room);
+        (root, room.looked_at.drain(..).collect())
     };
-    let roots: Vec<_> = places.par_iter().map_init(Shared::default, root).collect();
+    let roots: Vec<(_, Vec<u32>)> = places.par_iter().map_init(Default::default, root).collect();
     for (place, (root, looked)) in places.iter().zip(roots) {
         looked_at[*place] = looked;
         let Some(node) = graph.nodes.get_mut(&index.universe.tree[*place].source.name) else { continue };
@@ -145,10 +153,10 @@ fn root(
     place: usize,
     usable: &[bool],
     shared: &mut Shared,
-    looked_at: &mut Vec<u32>,
+    room: &mut Room,
 ) -> Result<Root, Explanation> {
     let whose = Whose::stands(place);
-    let members = solve_source(index, whose, Stock::Predicted, usable, looked_at)?;
+    let members = solve_source(index, whose, Stock::Predicted, usable, room)?;
     let members = Members::find(index, whose, &members);
     Ok((members.edges(shared), members.build_root(shared)))
 }
@@ -163,7 +171,7 @@ pub fn build_root(index: &Index<'_>, graph: &BuildGraph, name: &str) -> Result<V
     let (Some(place), Some(node)) = (index.sources.get(name), graph.nodes.get(name)) else {
         return Err(Explanation { unmet: Vec::new() });
     };
-    real_root(index, *place, node, &graph.needed_sources(name), &mut Shared::default(), &mut Vec::new())
+    real_root(index, *place, node, &graph.needed_sources(name), &mut Shared::default(), &mut Room::default())
 }
 
 /// A build root from what is published of what is needed.
@@ -173,7 +181,7 @@ fn real_root(
     node: &BuildNode,
     needed: &BTreeSet<String>,
     shared: &mut Shared,
-    looked_at: &mut Vec<u32>,
+    room: &mut Room,
 ) -> Result<Vec<Arc<Member>>, Explanation> {
     let sources = node.deferred_sources();
     let stock = match sources.is_empty() {
@@ -181,7 +189,7 @@ fn real_root(
         false => Stock::Deferring(Deferring { sources: &sources, published: true, within: Some(needed) }),
     };
     let whose = Whose { place, as_variant: node.is_variant() };
-    let members = solve_source(index, whose, stock, &usable(index, None, stock), looked_at)?;
+    let members = solve_source(index, whose, stock, &usable(index, None, stock), room)?;
     Ok(Members::find(index, whose, &members).build_root(shared))
 }
 
@@ -213,22 +221,24 @@ pub(super) fn add_own_packages(index: &Index<'_>, graph: &mut BuildGraph, change
     }
     let usable = usable(index, None, Stock::Predicted);
     for place in places {
-        if let Some(node) = graph.nodes.get_mut(&index.universe.tree[place].source.name) {
-            (node.packages, node.unpublished) = (Vec::new(), None);
-            (node.runtime_needs, node.unmet_at_run_time) = (Vec::new(), Vec::new());
-        }
-        for number in &index.of_tree[place] {
-            add_own_package(index, graph, *number as usize, &usable);
+        let Some(node) = graph.nodes.get_mut(&index.universe.tree[place].source.name) else { continue };
+        (node.packages, node.unpublished) = (Vec::new(), None);
+        (node.runtime_needs, node.unmet_at_run_time) = (Vec::new(), Vec::new());
+        // Specs of one name share a node.
+        let name = &node.name;
+        let of_name = index.universe.tree.iter().zip(&index.of_tree).filter(|(tree, _)| tree.source.name == *name);
+        let numbers: Vec<u32> = of_name.flat_map(|(_, numbers)| numbers).copied().collect();
+        for number in numbers {
+            add_own_package(index, node, number, &usable);
         }
     }
 }
 
 /// Enters a predicted package into the node of its source package, with what it needs once installed.
-fn add_own_package(index: &Index<'_>, graph: &mut BuildGraph, number: usize, usable: &[bool]) {
-    let package = &index.packages[number];
+fn add_own_package(index: &Index<'_>, node: &mut BuildNode, number: u32, usable: &[bool]) {
+    let package = &index.packages[number as usize];
     let PackageId::Predicted { tree, .. } = package.id else { return };
     let nevra = &package.metadata.nevra;
-    let Some(node) = graph.nodes.get_mut(&index.universe.tree[tree].source.name) else { return };
     node.packages.push(nevra.clone());
     let is_it = |other: &u32| {
         let other = &index.packages[*other as usize];
@@ -253,7 +263,7 @@ fn add_own_package(index: &Index<'_>, graph: &mut BuildGraph, number: usize, usa
             Some(provider) => {
                 if let Some(source) = index.source_name(provider) {
                     edges.entry(source.to_owned()).or_insert_with(|| {
-                        let package = provider.metadata.nevra.clone();
+                        let package = Arc::new(provider.metadata.nevra.clone());
                         Arc::new(Edge { to: source.to_owned(), package, reasons: vec![Arc::new(reason())] })
                     });
                 }
@@ -282,14 +292,15 @@ pub(super) struct Found {
 /// Replaces promised build roots by real ones, of source packages where all that they need is published.
 pub(super) fn use_published(index: &Index<'_>, graph: &mut BuildGraph, ready: Vec<usize>) -> Vec<Found> {
     let mixed = usable(index, None, Stock::Mixed);
-    let solve_again = |shared: &mut Shared, place: usize| {
+    let solve_again = |(shared, room): &mut (Shared, Room), place: usize| {
         let node = graph.nodes.get(&index.universe.tree[place].source.name)?;
         // A build root of seeds only is real as it is.
         if node.build_root.iter().all(|member| member.source.is_none()) {
             return Some((place, None, Vec::new()));
         }
-        let (needed, mut looked) = (graph.needed_sources(&node.name), Vec::new());
-        if let Ok(root) = real_root(index, place, node, &needed, shared, &mut looked) {
+        let root = real_root(index, place, node, &graph.needed_sources(&node.name), shared, room);
+        let mut looked: Vec<u32> = room.looked_at.drain(..).collect();
+        if let Ok(root) = root {
             return Some((place, Some((root, true, None)), looked));
         }
         if !node.deferred.is_empty() {
@@ -298,14 +309,16 @@ pub(super) fn use_published(index: &Index<'_>, graph: &mut BuildGraph, ready: Ve
         // Why there was none may depend on everything, but every package of the index is offered now as well.
         looked.extend(0..u32::try_from(index.packages.len()).unwrap_or(u32::MAX));
         let whose = Whose::stands(place);
-        let Ok(members) = solve_source(index, whose, Stock::Mixed, &mixed, &mut Vec::new()) else {
+        let mixed = solve_source(index, whose, Stock::Mixed, &mixed, room);
+        room.looked_at.clear();
+        let Ok(members) = mixed else {
             return Some((place, Some((node.build_root.clone(), false, None)), looked));
         };
         let members = Members::find(index, whose, &members);
         let found = (members.build_root(shared), !members.has_promises(), Some(members.edges(shared)));
         Some((place, Some(found), looked))
     };
-    let solved: Vec<_> = ready.into_par_iter().map_init(Shared::default, solve_again).collect();
+    let solved: Vec<_> = ready.into_par_iter().map_init(Default::default, solve_again).collect();
     let mut all = Vec::new();
     for (place, found, looked_at) in solved.into_iter().flatten() {
         let Some(node) = graph.nodes.get_mut(&index.universe.tree[place].source.name) else { continue };
@@ -333,21 +346,31 @@ pub(super) fn is_ready(index: &Index<'_>, graph: &BuildGraph, place: usize) -> b
 
 /// The source packages that are not blocked, of which everything they need, directly or not, is published.
 fn ready(index: &Index<'_>, graph: &BuildGraph) -> Vec<usize> {
-    let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, node) in &graph.nodes {
-        node.needs.iter().for_each(|edge| dependents.entry(&*edge.to).or_default().push(name));
+    let places: HashMap<&str, usize> = index.sources.iter().map(|(name, place)| (*name, *place)).collect();
+    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); index.universe.tree.len()];
+    let mut waiting = vec![false; index.universe.tree.len()];
+    let mut open: Vec<usize> = Vec::new();
+    for (name, place) in &index.sources {
+        for edge in graph.nodes.get(*name).into_iter().flat_map(|node| &node.needs) {
+            match places.get(&*edge.to) {
+                Some(needed) => dependents[*needed].push(*place),
+                // What is blocked is never built.
+                None => open.push(*place),
+            }
+        }
     }
-    let is_published = |name: &str| index.sources.get(name).is_some_and(|place| index.is_published[*place]);
-    let mut waiting: BTreeSet<&str> = BTreeSet::new();
-    let mut open: Vec<&str> = dependents.keys().copied().filter(|name| !is_published(name)).collect();
-    while let Some(name) = open.pop() {
-        let new = dependents.get(name).into_iter().flatten().filter(|dependent| waiting.insert(dependent));
-        open.extend(new.copied().collect::<Vec<_>>());
+    open.retain(|place| !std::mem::replace(&mut waiting[*place], true));
+    open.extend((0..index.is_published.len()).filter(|place| !index.is_published[*place]));
+    while let Some(place) = open.pop() {
+        for dependent in &dependents[place] {
+            if !std::mem::replace(&mut waiting[*dependent], true) {
+                open.push(*dependent);
+            }
+        }
     }
     // A package in a ring may only wait for itself, which is no reason to wait.
     let blocked = |name: &str| graph.nodes.get(name).is_none_or(|node| node.blocker.is_some());
-    let is_ready = |(name, place): &(&&str, &usize)| {
-        !blocked(name) && (!waiting.contains(**name) || is_ready(index, graph, **place))
-    };
+    let is_ready =
+        |(name, place): &(&&str, &usize)| !blocked(name) && (!waiting[**place] || is_ready(index, graph, **place));
     index.sources.iter().filter(is_ready).map(|(_, place)| *place).collect()
 }

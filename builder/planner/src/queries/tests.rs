@@ -259,3 +259,25 @@ fn thousands_of_packages_are_checked_in_one_go() {
     let answer = installable((0..5000).map(package).collect(), "x86_64", None);
     assert_eq!((answer.checked, answer.broken.len()), (5000, 0));
 }
+
+/// A chain that breaks at its end, written from that end or from the other: nothing is looked at again and again.
+#[test]
+fn a_hundred_thousand_packages_are_no_trouble() {
+    let count = 100_000;
+    let name = |number: usize| format!("p{number:06}");
+    let package = |number: usize| {
+        let needs = [format!("Requires: {}", name(number + 1)), format!("Provides: v{}", number % 1000)];
+        header(&format!("{} 1-1", name(number)), &[&needs[0], &needs[1]])
+    };
+    for is_turned in [false, true] {
+        let mut packages: Vec<_> = (0..count).map(package).collect();
+        if is_turned {
+            packages.reverse();
+        }
+        let answer = installable(packages, "x86_64", Some(&BTreeSet::from([if is_turned { count - 1 } else { 0 }])));
+        let [broken] = &*answer.broken else { panic!("{} are broken", answer.broken.len()) };
+        let told = broken.troubles[0].to_string();
+        assert!(told.starts_with(&format!("nothing meets `{}`", name(count))), "{told}");
+        assert!(told.contains("… 99976 more steps …"), "{told}");
+    }
+}

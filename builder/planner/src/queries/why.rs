@@ -205,7 +205,7 @@ pub(super) fn last_step(node: &BuildNode, wanted: &Subject) -> Option<Step> {
 }
 
 fn of_edge(node: &BuildNode, edge: &Edge, at_run_time: bool) -> Step {
-    let (to, package, reasons) = (Some(edge.to.clone()), edge.package.clone(), edge.all_reasons());
+    let (to, package, reasons) = (Some(edge.to.clone()), Nevra::clone(&edge.package), edge.all_reasons());
     Step { from: node.name.clone(), to, package, at_run_time, until_then: None, reasons }
 }
 

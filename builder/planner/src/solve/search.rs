@@ -79,7 +79,20 @@ pub(super) struct Learned {
     pub(super) known: Vec<u32>,
 }
 
-/// A search over one index. It can be used for any number of requests, one after the other.
+/// What a search fills, kept for the next one over the same index.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// The packages whose clauses were looked at, by all searches since it was last emptied.
+    pub(crate) looked_at: Vec<u32>,
+    states: Vec<State>,
+    first: Vec<u32>,
+    trail: Vec<u32>,
+    watched: Vec<Watched>,
+    open: [Vec<Stated>; 2],
+    conditional: Vec<Stated>,
+}
+
+/// A search over one index.
 #[derive(Debug)]
 pub(crate) struct Search<'a> {
     pub(super) index: &'a Index<'a>,
@@ -104,8 +117,7 @@ pub(crate) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Finds the packages that meet the clauses of a request, in the order in which they were found. Every package
-    /// whose clauses were looked at is added to `looked_at`.
+    /// Finds the packages that meet the clauses of a request, in the order in which they were found.
     ///
     /// # Errors
     /// There are none: the clauses that exclude each other.
@@ -114,11 +126,11 @@ impl<'a> Search<'a> {
         request: &'a [&'a Statement],
         usable: &'a [bool],
         preferred: &'a [bool],
-        looked_at: &mut Vec<u32>,
+        room: &mut Room,
     ) -> Result<Vec<u32>, Vec<Stated>> {
-        let mut search = Self::new(index, request, usable, preferred, None);
+        let mut search = Self::new(index, request, usable, preferred, None, std::mem::take(room));
         let found = search.search();
-        looked_at.append(&mut search.looked_at);
+        *room = search.leave();
         found
     }
 
@@ -133,7 +145,7 @@ impl<'a> Search<'a> {
         preferred: &'a [bool],
         within: Option<&'a BTreeSet<Stated>>,
     ) -> Result<Vec<u32>, Vec<Stated>> {
-        Self::new(index, request, usable, preferred, within).search()
+        Self::new(index, request, usable, preferred, within, Room::default()).search()
     }
 
     fn new(
@@ -142,27 +154,47 @@ impl<'a> Search<'a> {
         usable: &'a [bool],
         preferred: &'a [bool],
         within: Option<&'a BTreeSet<Stated>>,
+        mut room: Room,
     ) -> Self {
-        let unknown = State { value: None, reason: Reason::Chosen, level: 0, position: 0 };
+        if room.states.len() != index.packages.len() {
+            room.states =
+                vec![State { value: None, reason: Reason::Chosen, level: 0, position: 0 }; index.packages.len()];
+            room.first = vec![NONE; index.packages.len()];
+        }
+        let Room { looked_at, states, first, trail, watched, open, conditional } = room;
         Self {
             index,
             request,
             usable,
             preferred,
             within,
-            states: vec![unknown; index.packages.len()],
-            trail: Vec::new(),
+            states,
+            trail,
             head: 0,
             marks: Vec::new(),
-            watched: Vec::new(),
-            first: vec![NONE; index.packages.len()],
-            open: [Vec::new(), Vec::new()],
+            watched,
+            first,
+            open,
             next: [0; 2],
-            conditional: Vec::new(),
+            conditional,
             learned: Vec::new(),
             mentions: HashMap::new(),
-            looked_at: Vec::new(),
+            looked_at,
         }
+    }
+
+    /// Clears up what it used, package by package: most packages were never looked at.
+    fn leave(mut self) -> Room {
+        for number in self.trail.drain(..) {
+            self.states[number as usize].value = None;
+        }
+        for number in self.watched.drain(..).flat_map(|watched| watched.providers) {
+            self.first[number as usize] = NONE;
+        }
+        self.open.iter_mut().for_each(Vec::clear);
+        self.conditional.clear();
+        let Self { looked_at, states, first, trail, watched, open, conditional, .. } = self;
+        Room { looked_at, states, first, trail, watched, open, conditional }
     }
 
     fn search(&mut self) -> Result<Vec<u32>, Vec<Stated>> {

@@ -289,3 +289,18 @@ fn alternatives_are_decided_after_all_that_is_needed_anyway() {
     // What the first alternative needs anyway is enough.
     assert_eq!(from_seeds("(c or b)", seeds), Ok(vec!["b-0-1".to_owned()]));
 }
+
+#[test]
+fn a_search_looks_at_what_it_needs_however_much_there_is() {
+    let chain = (0..50).map(|step| seed(&format!("c{step}"), &[&format!("Requires: c{}", step + 1)]));
+    let rest = (0..100_000).map(|number| seed(&format!("p{number}"), &[&format!("Requires: p{}", number / 2)]));
+    let seeds = chain.chain([seed("c50", &[])]).chain(rest).collect();
+    let universe = universe(vec![spec("the-spec", &["BuildRequires: c0"])], seeds);
+    let index = Index::new(&universe);
+    let (usable, mut room) = (super::usable(&index, None, super::Stock::Predicted), super::Room::default());
+    for _ in 0..2 {
+        let found =
+            super::solve_source(&index, super::Whose::stands(0), super::Stock::Predicted, &usable, &mut room).unwrap();
+        assert_eq!((found.len(), room.looked_at.drain(..).count()), (52, 52));
+    }
+}
