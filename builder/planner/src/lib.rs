@@ -47,5 +47,5 @@ pub use key::{KeyInputs, key};
 pub use plan::{Circumstances, InputDigest, KnownBuild, Plan, PlanError, StaleReason, Targets, plan};
 pub use predict::predict;
 pub use queue::{JobId, Outcome, Queue, Released, WaitError};
-pub use solve::install_set;
+pub use solve::{install_set, install_sets};
 pub use universe::{SeedPackage, TreePackage, Universe, Variant};

@@ -7,8 +7,9 @@
 mod analysis;
 pub(crate) mod search;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use rayon::prelude::*;
 use rpmspec_parser::rpm::{Capability, Dependency};
 use rpmspec_parser::spec::{Located, SourcePackage};
 
@@ -117,6 +118,21 @@ pub fn install_set(
     let stock = Stock::Published(within.unwrap_or(&all));
     let members = solve(index, Request { needs, generated: &[], refuses, exclude_source, stock })?;
     Ok(members.into_iter().map(|number| index.packages[number as usize].id).collect())
+}
+
+/// The install set of every build root from what specs promise, by source package, without the reasons that
+/// [`resolve`](crate::resolve) adds. Source packages that cannot be used are left out.
+#[must_use]
+pub fn install_sets<'u>(index: &Index<'u>) -> BTreeMap<&'u str, Result<Vec<PackageId>, Explanation>> {
+    let usable = usable(index, None, Stock::Predicted);
+    let sources: Vec<(&'u str, usize)> = index.sources.iter().map(|(name, place)| (*name, *place)).collect();
+    let set = |room: &mut Room, (name, place): (&'u str, usize)| {
+        let members = solve_source(index, Whose::stands(place), Stock::Predicted, &usable, room);
+        room.looked_at.clear();
+        let id = |number: u32| index.packages[number as usize].id;
+        (name, members.map(|members| members.into_iter().map(id).collect()))
+    };
+    sources.into_par_iter().map_init(Room::default, set).collect::<Vec<_>>().into_iter().collect()
 }
 
 /// Like [`install_set`], for any stock; gives the packages' numbers, sorted by name.

@@ -37,7 +37,7 @@ pub fn lock_roots(universe: &Universe, graph: &mut BuildGraph, roots: &BTreeMap<
         let edge = |source: &String| {
             let package = packages.get(source)?.clone();
             let reasons = vec![Arc::new(reason(&package.name))];
-            Some(Arc::new(Edge { to: source.clone(), package, reasons }))
+            Some(Arc::new(Edge { to: source.clone(), package: Arc::new(package), reasons }))
         };
         node.needs = sources.into_iter().filter_map(edge).collect();
     }

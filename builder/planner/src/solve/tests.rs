@@ -304,3 +304,21 @@ fn a_search_looks_at_what_it_needs_however_much_there_is() {
         assert_eq!((found.len(), room.looked_at.drain(..).count()), (52, 52));
     }
 }
+
+#[test]
+fn the_install_sets_are_the_build_roots() {
+    let tree =
+        vec![spec("a", &["BuildRequires: b", "BuildRequires: x"]), spec("b", &[]), spec("c", &["BuildRequires: no"])];
+    let universe = universe(tree, vec![seed("x", &["Requires: y"]), seed("y", &[])]);
+    let index = Index::new(&universe);
+    let (sets, graph) = (crate::install_sets(&index), crate::resolve_index(&index));
+    for (name, set) in sets {
+        let node = &graph.nodes[name];
+        match set {
+            Ok(set) => assert!(node.build_root.iter().map(|member| member.id).eq(set), "{name}"),
+            Err(explanation) => {
+                assert_eq!(node.blocker, Some(crate::Blocker::Unresolvable { explanation }), "{name}");
+            }
+        }
+    }
+}
