@@ -1,13 +1,15 @@
 //! Tests of passes: what waits for a cycle, when it is over, and what never settles.
 
+use std::sync::Arc;
+
 use planner::{BuildNode, Cycle, CycleStep, Deferred, Edge, WayOut};
 use rpmspec_parser::rpm::{Evr, Nevra};
 
 use super::*;
 
-fn edge(to: &str) -> Edge {
+fn edge(to: &str) -> Arc<Edge> {
     let package = Nevra { name: to.to_owned(), evr: Evr::parse("1-1"), arch: "noarch".to_owned() };
-    Edge { to: to.to_owned(), package, reasons: Vec::new() }
+    Arc::new(Edge { to: to.to_owned(), package: Arc::new(package), reasons: Vec::new() })
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -45,7 +47,7 @@ fn graph() -> BuildGraph {
         tried: Vec::new(),
     };
     let nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-    BuildGraph { arch: "x86_64".to_owned(), nodes, cycles: vec![cycle] }
+    BuildGraph { arch: "x86_64".to_owned(), nodes, cycles: vec![Arc::new(cycle)] }
 }
 
 fn plan(graph: &BuildGraph, stale: &[&str]) -> Plan {
@@ -123,7 +125,8 @@ fn a_cycle_that_needs_another_one_begins_after_it() {
     // `x` and `y` need each other as well.
     let deferred = Deferred { edge: edge("y"), way_out: WayOut::Without };
     graph.nodes.entry("x".to_owned()).and_modify(|node| node.deferred.push(deferred.clone()));
-    graph.cycles.push(Cycle { members: owned(&["x", "y"]), ..graph.cycles[0].clone() });
+    let other = Cycle { members: owned(&["x", "y"]), ..(*graph.cycles[0]).clone() };
+    graph.cycles.push(Arc::new(other));
     let mut all = plan(&graph, &["a", "b", "x", "y"]);
     all.again.push(("x".to_owned(), vec![deferred]));
     let mut progress = Progress::new(&all);
