@@ -84,13 +84,16 @@ fn what_is_known_agrees_with_lua() {
     known_agrees_with_lua(&corpus.context("x86_64", &[]));
 }
 
+/// `PACKAGE_BUILDER_MACROS` may name macro files of other versions of rpm than this machine's.
 #[test]
 fn what_is_known_of_other_versions_agrees_with_lua() {
     let named = std::env::var_os("PACKAGE_BUILDER_MACROS").unwrap_or_default();
-    let own = PathBuf::from("/usr/lib/rpm/macros");
-    for path in std::env::split_paths(&named).chain([own]) {
+    let named = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
+    for path in named.chain([PathBuf::from("/usr/lib/rpm/macros")]) {
         let Ok(text) = std::fs::read_to_string(&path) else {
-            support::report(&format!("SKIPPED: the scripts of rpm's macros: there is no {}", path.display()));
+            let words = format!("SKIPPED: the scripts of rpm's macros: there is no {}", path.display());
+            assert!(std::env::var_os("CI").is_none(), "{words}");
+            support::report(&words);
             continue;
         };
         // Only newer ones have the option.
