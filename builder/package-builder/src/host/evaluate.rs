@@ -1,5 +1,6 @@
 //! Finds the specs of a tree and evaluates them all, one broken spec never stopping another.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -107,14 +108,22 @@ fn evaluate_or_remember(
 /// # Errors
 /// The folder cannot be listed.
 pub fn find_specs(specs: &Path) -> Result<Vec<PathBuf>, CommandError> {
-    let mut files = Vec::new();
-    for entry in walkdir::WalkDir::new(specs).min_depth(2).max_depth(2).sort_by_file_name() {
-        let entry = entry.map_err(|error| CommandError::infrastructure(format!("cannot list the specs: {error}")))?;
-        if entry.path().extension().is_some_and(|extension| extension == "spec") {
-            files.push(entry.into_path());
-        }
-    }
-    Ok(files)
+    let folders = children(specs)?;
+    let found: Vec<_> = folders.par_iter().map(|folder| children(folder)).collect::<Result<_, _>>()?;
+    let is_spec = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "spec");
+    Ok(found.into_iter().flatten().filter(is_spec).collect())
+}
+
+/// What is in a folder, in the order of the names; nothing where it is none, or a link that leads nowhere.
+fn children(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound) => return Ok(Vec::new()),
+        entries => entries.doing("list", folder)?,
+    };
+    let paths = entries.map(|entry| Ok(entry.doing("list", folder)?.path()));
+    let mut paths = paths.collect::<Result<Vec<_>, CommandError>>()?;
+    paths.sort_unstable();
+    Ok(paths)
 }
 
 /// Evaluates one spec file, under the eyes of an observer.

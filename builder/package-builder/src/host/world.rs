@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use rpmspec_parser::{MacroContext, World};
 
@@ -81,6 +81,8 @@ pub(super) struct SpecWorld<'a> {
     host: &'a HostWorld,
     folder: &'a Path,
     tree: &'a Path,
+    /// The two with links followed, once that was asked.
+    roots: OnceLock<[Option<PathBuf>; 2]>,
     /// Its sandbox, from its first command on.
     session: Mutex<Option<SpecSession>>,
 }
@@ -88,7 +90,7 @@ pub(super) struct SpecWorld<'a> {
 impl<'a> SpecWorld<'a> {
     /// The world of a spec in `folder`; relative paths count from `tree`.
     pub(super) fn new(host: &'a HostWorld, folder: &'a Path, tree: &'a Path) -> Self {
-        Self { host, folder, tree, session: Mutex::default() }
+        Self { host, folder, tree, roots: OnceLock::new(), session: Mutex::default() }
     }
 
     fn on_host(&self, path: &Path) -> PathBuf {
@@ -105,8 +107,8 @@ impl<'a> SpecWorld<'a> {
             return true;
         }
         let Ok(path) = path.canonicalize() else { return false };
-        let within = |root: &Path| root.canonicalize().is_ok_and(|root| path.starts_with(root));
-        within(self.folder) || within(self.tree)
+        let roots = self.roots.get_or_init(|| [self.folder, self.tree].map(|root| root.canonicalize().ok()));
+        roots.iter().flatten().any(|root| path.starts_with(root))
     }
 
     /// Runs a command here; what it says of this spec's folder is said of the build root's.
