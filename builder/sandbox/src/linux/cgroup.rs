@@ -142,14 +142,7 @@ impl ControlGroups {
     /// Removes the groups; what is still in use is tried again for a second.
     pub(super) fn remove(&mut self) {
         for directory in self.directories.drain(..) {
-            for _ in 0..100 {
-                match fs::remove_dir(&directory) {
-                    Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
-                        std::thread::sleep(Duration::from_millis(10));
-                    }
-                    _ => break,
-                }
-            }
+            remove_group(&directory);
         }
     }
 }
@@ -157,6 +150,18 @@ impl ControlGroups {
 impl Drop for ControlGroups {
     fn drop(&mut self) {
         self.remove();
+    }
+}
+
+/// Removes a group. One whose last process has just been killed is in use for a moment more.
+fn remove_group(directory: &Path) {
+    for _ in 0..100 {
+        match fs::remove_dir(directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            _ => break,
+        }
     }
 }
 
@@ -171,7 +176,7 @@ pub(super) fn remove_leftovers() {
             let owner =
                 name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
             if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
-                fs::remove_dir(entry.path()).ok();
+                remove_group(&entry.path());
             }
         }
     }
