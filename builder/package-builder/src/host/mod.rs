@@ -4,6 +4,7 @@ mod answers;
 mod context;
 mod diagnostics;
 mod evaluate;
+mod kept;
 mod layout;
 mod lock;
 mod remembered;

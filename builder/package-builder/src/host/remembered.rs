@@ -6,8 +6,7 @@
 //! evaluating again would give, and nothing has to be declared out of date. What is damaged does not count either.
 
 use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rpmspec_parser::recording::{Question, Recording};
 use rpmspec_parser::{Evaluation, MacroContext, World};
@@ -15,23 +14,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Context;
+use super::kept::{Kept, name_of};
 
 /// Part of every folder's name: raised when the files' form changes.
-const FORM: &str = "1";
-
-/// So many macro contexts stay, the latest used ones.
-const KEPT_CONTEXTS: usize = 12;
+const FORM: &str = "2";
 
 /// Below the cache folder.
 const FOLDER: &str = "evaluated";
 
 /// The evaluations known in one macro context.
 #[derive(Debug)]
-pub struct Remembered {
-    folder: PathBuf,
-}
+pub struct Remembered(Kept);
 
-/// What a file holds, behind its checksum.
+/// What a file holds.
 #[derive(Serialize, Deserialize)]
 struct Entry {
     /// What was asked, with the SHA-256 of the answer.
@@ -45,25 +40,13 @@ impl Remembered {
     /// Opens what is known in a context, in the folder `cache`. A folder that cannot be used remembers nothing.
     #[must_use]
     pub fn open(cache: &Path, context: &Context) -> Self {
-        let all = cache.join(FOLDER);
-        let folder = all.join(digest_of(context));
-        if fs::create_dir_all(&folder).is_ok() {
-            // The folders' times say which were used last.
-            let now = fs::FileTimes::new().set_modified(std::time::SystemTime::now());
-            let _ = fs::File::open(&folder).and_then(|folder| folder.set_times(now));
-            let _ = forget_old(&all);
-        }
-        Self { folder }
+        Self(Kept::open(&cache.join(FOLDER), &digest_of(context)))
     }
 
     /// What a spec evaluates to, if that is known and nothing has changed since.
     pub(super) fn look_up(&self, name: &str, spec: &[u8], world: &dyn World) -> Option<Evaluation> {
-        let bytes = fs::read(self.path(name, spec)).ok()?;
-        let (checksum, content) = bytes.split_first_chunk::<4>()?;
-        if crc32fast::hash(content) != u32::from_le_bytes(*checksum) {
-            return None;
-        }
-        let entry: Entry = postcard::from_bytes(content).ok()?;
+        let content = self.0.read(&name_of([name.as_bytes(), spec]))?;
+        let entry: Entry = postcard::from_bytes(&content).ok()?;
         let same = |(question, answer): &(Question, [u8; 32])| digest(&question.ask(world)) == *answer;
         if !entry.asked.iter().all(same) {
             return None;
@@ -78,72 +61,26 @@ impl Remembered {
         let asked = recording.asked().into_iter().map(|(question, answer)| (question, digest(&answer))).collect();
         let entry = Entry { asked, echoed, evaluation: evaluation.clone() };
         let Ok(content) = postcard::to_allocvec(&entry) else { return };
-        let _ = self.write(&self.path(name, spec), &content);
-    }
-
-    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
-        file.write_all(&crc32fast::hash(content).to_le_bytes())?;
-        file.write_all(content)?;
-        file.persist(path)?;
-        Ok(())
-    }
-
-    fn path(&self, name: &str, spec: &[u8]) -> PathBuf {
-        let mut hash = Sha256::new();
-        hash.update(name);
-        hash.update([0]);
-        hash.update(spec);
-        self.folder.join(hex(&hash.finalize()))
+        self.0.write(&name_of([name.as_bytes(), spec]), &content);
     }
 }
 
 /// The digest of a context and of this program: another build of it may evaluate otherwise.
 fn digest_of(context: &Context) -> String {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update(bytes.len().to_le_bytes());
-        hash.update(bytes);
-    };
-    part(FORM.as_bytes());
     let program = std::env::current_exe().and_then(fs::metadata);
     let program = program.and_then(|program| Ok((program.len(), program.modified()?)));
-    part(format!("{} {:?}", env!("CARGO_PKG_VERSION"), program.ok()).as_bytes());
     let MacroContext { files, rpmrc, target_cpu, target_os, defines, rpm } = context.source();
-    part(rpm.as_str().as_bytes());
-    for (path, text) in files {
-        part(path.as_os_str().as_encoded_bytes());
-        part(text.as_bytes());
-    }
-    for texts in [rpmrc, [target_cpu.clone(), target_os.clone()].as_slice(), context.undefined()] {
-        part(&texts.len().to_le_bytes());
-        texts.iter().for_each(|text| part(text.as_bytes()));
-    }
-    for (name, body) in defines {
-        part(name.as_bytes());
-        part(body.as_bytes());
-    }
-    hex(&hash.finalize())
-}
-
-/// Removes the contexts that were not used for longest.
-fn forget_old(all: &Path) -> io::Result<()> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(all)? {
-        let entry = entry?;
-        folders.push((entry.metadata()?.modified()?, entry.path()));
-    }
-    folders.sort();
-    let surplus = folders.len().saturating_sub(KEPT_CONTEXTS);
-    folders.iter().take(surplus).try_for_each(|(_, folder)| fs::remove_dir_all(folder))
+    let counts = [files.len(), rpmrc.len(), defines.len(), context.undefined().len()];
+    let head = format!("{FORM} {} {:?} {counts:?}", env!("CARGO_PKG_VERSION"), program.ok());
+    let parts = [head.as_str(), rpm.as_str(), target_cpu, target_os].map(str::as_bytes).into_iter();
+    let files = files.iter().flat_map(|(path, text)| [path.as_os_str().as_encoded_bytes(), text.as_bytes()]);
+    let defines = defines.iter().flat_map(|(name, body)| [name.as_bytes(), body.as_bytes()]);
+    let texts = rpmrc.iter().chain(context.undefined()).map(String::as_bytes);
+    name_of(parts.chain(files).chain(defines).chain(texts))
 }
 
 fn digest(answer: &[u8]) -> [u8; 32] {
     Sha256::digest(answer).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -223,16 +160,5 @@ mod tests {
             fs::write(file.path(), bytes).expect("it is written");
         }
         assert_eq!(tree.evaluate("Words"), ("1".to_owned(), true));
-    }
-
-    #[test]
-    fn old_contexts_are_forgotten() {
-        let tree = Tree::new();
-        for number in 0..KEPT_CONTEXTS + 3 {
-            tree.evaluate(&format!("Words {number}"));
-        }
-        let all = fs::read_dir(tree.folder.path().join("cache").join(FOLDER)).expect("it is there");
-        assert_eq!(all.count(), KEPT_CONTEXTS);
-        assert!(!tree.evaluate(&format!("Words {}", KEPT_CONTEXTS + 2)).1);
     }
 }
