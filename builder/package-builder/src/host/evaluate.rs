@@ -43,7 +43,8 @@ pub struct BrokenSpec {
 /// of their paths.
 ///
 /// # Errors
-/// The folder cannot be listed. Broken specs are no error: they are in the second list.
+/// The folder cannot be listed, a spec cannot be read, or shell commands could not be run at all. Broken specs are no
+/// error: they are in the second list.
 pub fn evaluate_tree(
     tree: &Path,
     specs: &Path,
@@ -57,7 +58,7 @@ pub fn evaluate_tree(
 /// Like [`evaluate_tree`], for these spec files.
 ///
 /// # Errors
-/// One cannot be read. Broken specs are no error.
+/// One cannot be read, or shell commands could not be run at all. Broken specs are no error.
 pub fn evaluate_files(
     tree: &Path,
     files: Vec<PathBuf>,
@@ -129,7 +130,7 @@ fn children(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
 /// Evaluates one spec file, under the eyes of an observer.
 ///
 /// # Errors
-/// It cannot be read. A broken spec is no error, but the inner one.
+/// It cannot be read, or shell commands could not be run at all. A broken spec is no error, but the inner one.
 pub fn evaluate_spec(
     tree: &Path,
     path: PathBuf,
@@ -142,7 +143,7 @@ pub fn evaluate_spec(
         let world = SpecWorld::new(world, spec.folder(), tree);
         evaluate_observed(&decode(&spec.bytes), context, &world, &spec.options(), observer)
     };
-    Ok(spec.outcome(evaluation))
+    world.trouble().map_or_else(|| Ok(spec.outcome(evaluation)), Err)
 }
 
 /// A spec's file.
@@ -182,12 +183,59 @@ impl SpecFile {
 }
 
 /// Looks at the macros of a context without any spec.
+///
+/// # Errors
+/// Shell commands were asked for and could not be run at all.
 pub fn with_macros<T>(
     tree: &Path,
     context: &PreparedContext,
     world: &HostWorld,
     look: impl FnOnce(&mut Macros<'_>) -> T,
-) -> T {
-    let world = SpecWorld::new(world, tree, tree);
-    look(&mut Macros::prepared(context, &world))
+) -> Result<T, CommandError> {
+    let seen = look(&mut Macros::prepared(context, &SpecWorld::new(world, tree, tree)));
+    world.trouble().map_or_else(|| Ok(seen), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use rpmspec_parser::MacroContext;
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::host::{SandboxedShell, Shell};
+
+    struct Nobody;
+
+    impl Observer for Nobody {}
+
+    #[test]
+    fn a_spec_is_not_blamed_where_commands_cannot_be_run_at_all() {
+        let tree = tempfile::tempdir().expect("a temporary folder");
+        let spec = tree.path().join("SPECS/a/a.spec");
+        std::fs::create_dir_all(tree.path().join("SPECS/a")).expect("it can be made");
+        std::fs::write(&spec, "Name: a\nVersion: %(seq 1 1)\n").expect("it can be written");
+        let source = MacroContext::default();
+        let cache = tree.path().join("cache");
+        let world = || {
+            // Neither is there a sandbox for a test's program, nor a layer.
+            let shell =
+                SandboxedShell::over(&cache, "layer", |_, _| Err(CommandError::infrastructure("there is no layer")));
+            HostWorld::new(0, &source, Shell::Sandboxed(Box::new(shell)))
+        };
+        let context = Context::new(source.clone(), Vec::new());
+        let (prepared, remembered) = (context.prepared(), Remembered::open(&cache, &context));
+        let (path, specs) = (tree.path(), tree.path().join("SPECS"));
+        // What is remembered of the first try is no answer in the second.
+        for _ in 0..2 {
+            let error = evaluate_tree(path, &specs, &context, &world(), &remembered).expect_err("nothing can be run");
+            assert_eq!(error.kind, ErrorKind::Infrastructure);
+            assert!(error.hints.iter().any(|hint| hint.contains("--shell host")), "{error:?}");
+        }
+        let error = evaluate_spec(path, spec, prepared, &world(), &mut Nobody).expect_err("nor here");
+        assert_eq!(error.kind, ErrorKind::Infrastructure);
+        let place = rpmspec_parser::Place { file: "x".into(), line: 1, column: 1 };
+        let expand = |macros: &mut Macros<'_>| macros.expand_and_log("%(seq 1 1)", &place);
+        let error = with_macros(path, prepared, &world(), expand).expect_err("nor here");
+        assert_eq!(error.kind, ErrorKind::Infrastructure);
+    }
 }

@@ -73,7 +73,7 @@ impl Bench {
         let context = Context::new(context, arguments.undefine.clone());
         let remembered = Remembered::open(&settings.cache, &context);
         if let (Some(asked), Some(arch)) = (&arguments.target, target)
-            && !with_macros(&settings.tree, context.prepared(), &world, |macros| macros.is_known_arch(arch))
+            && !with_macros(&settings.tree, context.prepared(), &world, |macros| macros.is_known_arch(arch))?
         {
             return Err(CommandError::usage(format!("`{asked}` is no architecture that the base's rpm knows"))
                 .hint("write it as `uname -m` does: `x86_64`, `aarch64`"));
@@ -154,13 +154,13 @@ impl Bench {
     }
 
     /// Expands the expressions without a spec.
-    pub(super) fn expand(&self) -> Looked {
+    pub(super) fn expand(&self) -> Result<Looked, CommandError> {
         let mut eye = Eye { bench: self, looked: Looked { name: "<eval>".to_owned(), ..Looked::default() } };
         with_macros(&self.settings.tree, self.context.prepared(), &self.world, |macros| {
             eye.before(macros);
             eye.after(macros);
-        });
-        eye.looked
+        })?;
+        Ok(eye.looked)
     }
 
     /// Shows diagnostics on standard error.

@@ -158,7 +158,7 @@ fn answer(task: &Task, arguments: &EvalArgs, looked: &Looked, only: bool) -> Res
 
 /// Expands texts without a spec.
 fn alone(bench: &Bench, arguments: &EvalArgs) -> Result<(), CommandError> {
-    let looked = bench.expand();
+    let looked = bench.expand()?;
     bench.show(&looked.name, &looked.diagnostics);
     if arguments.trace.is_some() {
         print_trace(arguments, &looked)?;
