@@ -1,8 +1,8 @@
 //! The dispatcher: owns the queue, what is published and what is known; the only one that changes them.
 //!
 //! Executors are tasks that build one job each and send messages: what a build root asks for, and at last the job's
-//! end. A job's RPMs are published before anything that needs them is started. The first Ctrl-C lets running jobs finish and starts no more; the second, or
-//! SIGTERM, ends them. All leave a state from which the same command goes on.
+//! end. A job's RPMs are published before anything that needs them is started. The first Ctrl-C lets running jobs
+//! finish and starts no more; the second, or SIGTERM, ends them. All leave a state from which the same command goes on.
 //!
 //! ```text
 //! queue ─► start ─┬─► key known: unchanged

@@ -95,13 +95,6 @@ impl Locked {
 }
 
 impl Planning {
-    /// Resolves everything anew with what is published by now; build roots of a lock stay the lock's.
-    pub(super) fn resolve_anew(&mut self) {
-        self.graph = planner::resolve(&self.universe);
-        self.doubt_generated();
-        self.use_lock();
-    }
-
     /// Replaces build roots by those of the lock, if there is one.
     pub(super) fn use_lock(&mut self) {
         let Some(locked) = &self.locked else { return };

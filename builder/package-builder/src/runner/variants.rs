@@ -93,8 +93,8 @@ impl Planning {
         Ok(())
     }
 
-    /// Resolves every build root with what is published now, and puts those bootstrap variants in force that the graph
-    /// asks for.
+    /// Resolves every build root with what is published now, or takes it from the lock, and puts those bootstrap variants
+    /// in force that the graph asks for.
     pub fn settle(&mut self) {
         self.take_variants(BTreeSet::new());
         self.graph = planner::resolve(&self.universe);

@@ -39,7 +39,7 @@ impl Planning {
     #[must_use]
     pub fn lock_of_run(&mut self, targets: &TargetArgs, has_built: bool) -> Lock {
         if has_built {
-            self.resolve_anew();
+            self.settle();
         }
         let wanted = if targets.all { Targets::All } else { Targets::Named(targets.names.clone()) };
         let (known, inputs, circumstances) =
