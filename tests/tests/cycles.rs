@@ -75,7 +75,13 @@ fn is_settled(tree: &Tree, words: &[&str]) {
     tree.run(&[&BUILD[..], &["--force"]].concat()).expect(0, &["Unchanged", "a-1-1"]);
     assert_eq!(std::fs::read_link(tree.path("out/repo")).expect("it still does"), before);
     assert_eq!(identities(&tree.path("out")), built);
+    // A lock of it is as good as no lock where all is there; from nothing, it does not say how to begin.
+    let lock = tree.path("lock.json").display().to_string();
+    tree.run(&["lock", "--all", "--to", &lock]).expect(0, &[]);
+    tree.run(&[&BUILD[..], &["--locked", &lock]].concat()).expect(0, &["0 built"]);
     let other = tree.path("other").display().to_string();
+    tree.run(&[&["--output", &other], &BUILD[..], &["--locked", &lock]].concat())
+        .expect(3, &["does not fit", "`a`: what is published"]);
     tree.run(&[&["--output", &other], &BUILD[..]].concat()).expect(0, words);
     assert_eq!(identities(&tree.path("other")), built);
 }

@@ -103,8 +103,9 @@ impl Planning {
         let member = |rpm: &LockedRpm| match &rpm.origin {
             Origin::Seed(_) => LockedMember { id: seeds.get(&*rpm.sha256).copied().map(PackageId::Seed), source: None },
             Origin::Tree(source) => {
-                let id = published.get(&rpm.nevra).map(|(place, _)| PackageId::Published(*place));
-                LockedMember { id, source: Some(source.clone()) }
+                // What means something else is to be built again.
+                let same = published.get(&rpm.nevra).filter(|(_, file)| file.identity == rpm.meaning());
+                LockedMember { id: same.map(|(place, _)| PackageId::Published(*place)), source: Some(source.clone()) }
             }
         };
         let root = |package: &LockedPackage| {
