@@ -9,6 +9,7 @@
 //! - [`index`]: every package by name, capability and file; the order in which providers are preferred.
 //! - [`clauses`]: dependencies, rich ones included, as clauses.
 //! - [`solve`]: install sets of build roots.
+//! - [`estimate`]: what a build is expected to take.
 //! - [`explain`]: why there is no install set.
 //! - [`graph`]: build roots and edges of the whole tree; dot and JSON.
 //! - [`cycle`]: source packages that need each other, and the ways out.
@@ -21,6 +22,7 @@
 pub mod clauses;
 pub mod companions;
 pub mod cycle;
+pub mod estimate;
 pub mod explain;
 pub mod graph;
 pub mod index;
@@ -37,6 +39,7 @@ mod testing;
 
 pub use companions::companions;
 pub use cycle::{Cycle, CycleStep, Deferred, NoWayOut, WayOut};
+pub use estimate::Estimate;
 pub use explain::{Explanation, Rejected, Unmet};
 pub use graph::{
     Asker, Blocker, BuildGraph, BuildNode, Edge, LockedMember, Member, Reason, Resolution, build_root, lock_roots,
