@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tests::root;
+use tests::{has_docker, root, skip};
 use tests::tree::{Answer, Tree};
 
 const BUILD: [&str; 4] = ["build", "--all", "--sandbox", "linux"];
@@ -111,6 +111,23 @@ fn a_cycle_bootstraps_with_the_rpm_of_a_seed_and_settles() {
     // A change to one of them goes around once.
     spec(&tree, "b", "1", "BuildRequires: a\n# A remark.", "echo \"b 1 with $(head -c 3 /usr/share/a)\" > made");
     tree.run(&BUILD).expect(0, &["Unchanged b-1-1"]);
+}
+
+#[test]
+fn a_cycle_bootstraps_in_containers_as_well() {
+    if !has_docker() {
+        return skip("a cycle in containers", "no Docker Engine answers");
+    }
+    let old = Tree::new();
+    spec(&old, "b", "0.5", "", "echo b 0.5 > made");
+    old.run(&BUILD).expect(0, &[]);
+    let tree = cycle("BuildRequires: b", "echo \"a 1 with $(head -c 3 /usr/share/b)\" > made");
+    stages(&tree, Some(&old.path("out/repo")), "");
+    tree.run(&["build", "--all", "--sandbox", "docker"]).expect(0, &["pass 1 of a ↔ b", "pass 2 of a ↔ b"]);
+    let built = identities(&tree.path("out"));
+    // The sandbox is no part of what a build means.
+    tree.run(&[&BUILD[..], &["--force"]].concat()).expect(0, &["Unchanged", "a-1-1"]);
+    assert_eq!(identities(&tree.path("out")), built);
 }
 
 #[test]

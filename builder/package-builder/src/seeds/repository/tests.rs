@@ -180,6 +180,19 @@ fn a_url_is_resolved_once_and_then_needs_no_network() {
 }
 
 #[test]
+fn a_mirror_that_answers_stands_in_for_one_that_does_not() {
+    let Some(place) = repository(&[]) else { return };
+    let (root, cache) = (place.path().join("repo"), tempfile::tempdir().unwrap());
+    let dead = serve(root.clone(), |_, _| Some(Reply::status(503)));
+    let server = serve(root, |_, _| None);
+    let mirrors = format!("mirrors = [\"{}\"]\nunverified = true", server.url(""));
+    let seed = try_prepare(&settings(&dead.url(""), &mirrors), cache.path(), false).unwrap();
+    ensure_all(&seed).unwrap();
+    assert_eq!(server.requests().len(), 6, "repodata and packages came from the mirror");
+    assert!(!dead.requests().is_empty(), "the first one was asked first");
+}
+
+#[test]
 fn a_broken_download_goes_on_and_a_damaged_part_is_thrown_away() {
     let Some(place) = repository(&[]) else { return };
     let (root, cache) = (place.path().join("repo"), tempfile::tempdir().unwrap());
