@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tests::{has_docker, root, skip};
+use package_builder::runner::Lock;
 use tests::tree::{Answer, Tree};
+use tests::{has_docker, root, skip};
 
 const BUILD: [&str; 4] = ["build", "--all", "--sandbox", "linux"];
 
@@ -75,13 +76,17 @@ fn is_settled(tree: &Tree, words: &[&str]) {
     tree.run(&[&BUILD[..], &["--force"]].concat()).expect(0, &["Unchanged", "a-1-1"]);
     assert_eq!(std::fs::read_link(tree.path("out/repo")).expect("it still does"), before);
     assert_eq!(identities(&tree.path("out")), built);
-    // A lock of it is as good as no lock where all is there; from nothing, it does not say how to begin.
+    // A lock of it is as good as no lock, where all is there and from nothing.
     let lock = tree.path("lock.json").display().to_string();
     tree.run(&["lock", "--all", "--to", &lock]).expect(0, &[]);
     tree.run(&[&BUILD[..], &["--locked", &lock]].concat()).expect(0, &["0 built"]);
+    let other = tree.path("locked").display().to_string();
+    let locked = [&["--output", &other], &BUILD[..], &["--locked", &lock]].concat();
+    tree.run(&locked).expect(0, words);
+    assert_eq!(identities(&tree.path("locked")), built);
+    tree.run(&locked).expect(0, &["0 built"]);
+    tree.run(&["--output", &other, "plan", "--all"]).expect(0, &["0 to build, 3 fresh, 0 blocked"]);
     let other = tree.path("other").display().to_string();
-    tree.run(&[&["--output", &other], &BUILD[..], &["--locked", &lock]].concat())
-        .expect(3, &["does not fit", "`a`: what is published"]);
     tree.run(&[&["--output", &other], &BUILD[..]].concat()).expect(0, words);
     assert_eq!(identities(&tree.path("other")), built);
 }
@@ -111,6 +116,53 @@ fn a_cycle_bootstraps_with_the_rpm_of_a_seed_and_settles() {
     // A change to one of them goes around once.
     spec(&tree, "b", "1", "BuildRequires: a\n# A remark.", "echo \"b 1 with $(head -c 3 /usr/share/a)\" > made");
     tree.run(&BUILD).expect(0, &["Unchanged b-1-1"]);
+}
+
+#[test]
+fn a_cycle_that_settles_otherwise_than_the_lock_says_is_an_error() {
+    let old = Tree::new();
+    spec(&old, "b", "0.5", "", "echo b 0.5 > made");
+    old.run(&BUILD).expect(0, &[]);
+    let tree = cycle("BuildRequires: b", "echo \"a 1 with $(head -c 3 /usr/share/b)\" > made");
+    stages(&tree, Some(&old.path("out/repo")), "");
+    tree.run(&BUILD).expect(0, &[]);
+    let path = tree.path("lock.json");
+    tree.run(&["lock", "--all", "--to", &path.display().to_string()]).expect(0, &[]);
+    // A lock that agrees with itself, and with no build.
+    let mut lock = Lock::read(&path).expect("it was just written");
+    let (other, base) = ("f".repeat(64), lock.base.clone());
+    let a = lock.packages.get_mut("a").expect("it was built");
+    a.rpms.values_mut().for_each(|identity| identity.clone_from(&other));
+    for package in
+        ["b", "c"].map(|name| lock.packages.remove(name).map(|package| (name, package))).into_iter().flatten()
+    {
+        let (name, mut package) = package;
+        package
+            .root
+            .iter_mut()
+            .filter(|rpm| rpm.nevra.starts_with("a-"))
+            .for_each(|rpm| rpm.identity = Some(other.clone()));
+        package.key = planner::key(&planner::KeyInputs {
+            spec_sha256: &package.spec_sha256,
+            sources: &[],
+            build_root: &package.build_root(&base),
+            base_layer: &base.digest,
+            arch: &lock.arch,
+            rpm_version: &lock.rpm,
+            tool_key_version: lock.key_version,
+            extra: &BTreeMap::new(),
+        });
+        lock.packages.insert(name.to_owned(), package);
+    }
+    lock.write(&path).expect("the folder is writable");
+    let (output, lock) = (tree.path("other").display().to_string(), path.display().to_string());
+    let answer = tree.run(&[&["--output", &output], &BUILD[..], &["--locked", &lock]].concat());
+    let refused =
+        "c-1-1 is not what the lock says: a-1-1.noarch of the build root: the lock has ffffffffffff, there is";
+    answer.expect(
+        3,
+        &["are not what the lock says", "`a`, whose cycle has settled: a-1-1.noarch: the lock has", refused],
+    );
 }
 
 #[test]

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BuildGraph, Edge};
 
-pub(crate) use ordering::{Opening, block_cycles, open_cycles};
+pub(crate) use ordering::{Opening, add_opened_cycles, block_cycles, open_cycles};
 pub use ways::{Deferred, NoWayOut, WayOut};
 
 /// One step of a cycle: `from` needs `edge.to`.

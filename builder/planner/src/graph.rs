@@ -15,7 +15,7 @@ use rpmspec_parser::rpm::{Dependency, Nevra};
 use serde::{Deserialize, Serialize};
 
 pub use again::Resolution;
-pub use locked::{LockedMember, lock_roots};
+pub use locked::{LockedBegin, LockedMember, LockedRoot, lock_roots};
 pub(crate) use members::{Members, Shared};
 pub use output::{to_dot, to_json};
 pub(crate) use resolve::reason_of;

@@ -42,8 +42,8 @@ pub use cycle::{Cycle, CycleStep, Deferred, NoWayOut, WayOut};
 pub use estimate::Estimate;
 pub use explain::{Explanation, Rejected, Unmet};
 pub use graph::{
-    Asker, Blocker, BuildGraph, BuildNode, Edge, LockedMember, Member, Reason, Resolution, build_root, lock_roots,
-    resolve, resolve_again, resolve_index, to_dot, to_json,
+    Asker, Blocker, BuildGraph, BuildNode, Edge, LockedBegin, LockedMember, LockedRoot, Member, Reason, Resolution,
+    build_root, lock_roots, resolve, resolve_again, resolve_index, to_dot, to_json,
 };
 pub use index::{Certainty, Index, PackageId};
 pub use key::{KeyInputs, key};

@@ -136,9 +136,12 @@ fn finish(
     if counts.failed > 0 && counts.failed == end.lacking_sources {
         return Err(CommandError::input(format!("{} of {} lack sources", counts.failed, counts.planned)));
     }
-    if counts.failed > 0 && counts.failed == end.unlike_lock {
-        let (failed, planned) = (counts.failed, counts.planned);
-        return Err(CommandError::input(format!("{failed} of {planned} are not what the lock says")));
+    if counts.failed == end.unlike_lock && counts.failed + end.settled_unlike_lock.len() > 0 {
+        let settled = end.settled_unlike_lock.iter();
+        let settled = settled.map(|(name, how)| format!("\n  `{name}`, whose cycle has settled: {how}"));
+        let (unlike, planned) = (counts.failed + end.settled_unlike_lock.len(), counts.planned);
+        let settled = settled.collect::<String>();
+        return Err(CommandError::input(format!("{unlike} of {planned} are not what the lock says{settled}")));
     }
     if counts.failed > 0 {
         return Err(CommandError::new(

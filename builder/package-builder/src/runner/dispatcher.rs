@@ -67,6 +67,8 @@ pub struct RunEnd {
     pub lacking_sources: usize,
     /// Packages that are not what the lock says.
     pub unlike_lock: usize,
+    /// Packages of cycles that have settled, and how they are not what the lock says.
+    pub settled_unlike_lock: Vec<(String, String)>,
     /// Source packages that ended without RPMs, or were not started because of one.
     pub failed: BTreeSet<String>,
     /// Why cycles are not built as they should be: their members never came out the same.

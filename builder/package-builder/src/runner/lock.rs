@@ -7,11 +7,14 @@
 //!                       rpms: { NEVRA: identity },      what it gave
 //!                       generated: { asked_at, needs }, what its root asked for besides, if anything
 //!                       replaced: [NEVRA],              of the base, what its root does not have
-//!                       root: [RPM] } } }               what its root has above the base
+//!                       root: [RPM],                    what its root has above the base
+//!                       cycle: { members,               the source packages that need each other with it, if any
+//!                                begin: { deferred, variant, replaced, root } } } } }    how it is built before those
 //! RPM: { nevra, sha256, origin: { seed: NAME } | { tree: SOURCE PACKAGE }, identity, because }
 //! ```
 //! An RPM of a seed is known by the checksum of its file. One of the tree is known by its identity, since building it
-//! again may give another file that means the same. Lists are sorted by name, so two locks can be compared as text.
+//! again may give another file that means the same. A cycle ends with the roots that the lock has, whatever it began with;
+//! `begin` is what it begins with where nothing of it is published. Lists are sorted by name, so two locks can be compared as text.
 //! [`locked`](super::locked) builds from a lock.
 
 mod record;
@@ -19,6 +22,7 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use planner::WayOut;
 use serde::{Deserialize, Serialize};
 
 use super::state::save_json;
@@ -76,6 +80,46 @@ pub struct LockedPackage {
     pub replaced: BTreeSet<String>,
     /// What its root has above the base, sorted by name.
     pub root: Vec<LockedRpm>,
+    /// The cycle it takes part in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle: Option<LockedCycle>,
+}
+
+/// A package's part in a cycle.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedCycle {
+    /// The source packages that need each other, itself among them, sorted.
+    pub members: Vec<String>,
+    /// How it is built before what it needs of them, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin: Option<LockedStart>,
+}
+
+/// How a package is built first where nothing of its cycle is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedStart {
+    /// The source packages that are built later, and what is done until then.
+    pub deferred: BTreeMap<String, WayOut>,
+    /// What its bootstrap variant is made from, where it is built as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<LockedVariant>,
+    /// RPMs of the base, as NEVRA, in whose place its root has others.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub replaced: BTreeSet<String>,
+    /// What its root has above the base, sorted by name. What comes from the cycle itself is whatever was built by then.
+    pub root: Vec<LockedRpm>,
+}
+
+/// What a bootstrap variant is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedVariant {
+    /// The digest of the evaluated spec.
+    pub spec_sha256: String,
+    /// The sha512 of every source and patch by its name below `%{_sourcedir}`.
+    pub sources: BTreeMap<String, String>,
 }
 
 /// Generated needs.
@@ -124,11 +168,33 @@ impl LockedRpm {
 }
 
 impl LockedPackage {
+    /// Whether it and a source package need each other.
+    #[must_use]
+    pub fn is_in_cycle_with(&self, source: &str) -> bool {
+        self.cycle.as_ref().is_some_and(|cycle| cycle.members.iter().any(|member| member == source))
+    }
+
+    /// How it begins its cycle, if it does.
+    #[must_use]
+    pub fn begin(&self) -> Option<&LockedStart> {
+        self.cycle.as_ref()?.begin.as_ref()
+    }
+
     /// The whole build root: what a key has for every RPM, by NEVRA.
     #[must_use]
     pub fn build_root(&self, base: &LockedBase) -> BTreeMap<String, String> {
-        let kept = base.rpms.iter().filter(|rpm| !self.replaced.contains(&rpm.nevra));
-        kept.chain(&self.root).map(|rpm| (rpm.nevra.clone(), rpm.meaning().to_owned())).collect()
+        base.with(&self.replaced, &self.root).map(|rpm| (rpm.nevra.clone(), rpm.meaning().to_owned())).collect()
+    }
+}
+
+impl LockedBase {
+    /// A whole build root: the base without what is replaced, and what is above it.
+    pub fn with<'a>(
+        &'a self,
+        replaced: &'a BTreeSet<String>,
+        root: &'a [LockedRpm],
+    ) -> impl Iterator<Item = &'a LockedRpm> {
+        self.rpms.iter().filter(|rpm| !replaced.contains(&rpm.nevra)).chain(root)
     }
 }
 
@@ -189,6 +255,7 @@ mod tests {
             generated: Some(LockedNeeds { asked_at: "other key".to_owned(), needs: vec!["lib >= 1".to_owned()] }),
             replaced: BTreeSet::from(["sed-1-1.x86_64".to_owned()]),
             root: vec![rpm("lib-1-1.noarch", Some("meaning"))],
+            cycle: None,
         };
         Lock {
             version: VERSION,

@@ -2,20 +2,22 @@
 //!
 //! What is there must be what the lock says, or it is an error that names both: seeds' RPMs by the checksum of their
 //! files, the tree's by their identities, specs and sources by their digests. Packages of the tree that are not
-//! published are built in the lock's order, and what they give must mean what the lock says before it is published.
+//! published are built in the lock's order, and what they give must mean what the lock says before it is published; a
+//! cycle begins with the roots that the lock has for that, and must mean what it says when it has settled.
 //! Keys are made from the same things as without a lock, so a locked build of what is published builds nothing.
 
 mod check;
+mod roots;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use planner::{InputDigest, LockedMember, PackageId, lock_roots};
+use planner::{InputDigest, Plan};
 use repository::{Generation, RepositoryError, RpmFile, read_rpm};
 use rpmspec_parser::rpm::Dependency;
 
 use super::generated::GeneratedNeeds;
-use super::lock::{Lock, LockedPackage, LockedRpm, Origin};
+use super::lock::{Lock, LockedRpm, Origin};
 use super::planning::Planning;
 use super::state::State;
 use crate::buildroot;
@@ -85,6 +87,15 @@ impl Locked {
             .hint("put back what the lock says, or build without `--locked`: that run's `lock.json` is the new lock")
     }
 
+    /// How the RPMs of a package, by NEVRA with their identities, differ from what the lock has.
+    fn unlike(&self, package: &str, rpms: &BTreeMap<String, String>) -> Option<String> {
+        let nothing = BTreeMap::new();
+        let wanted = self.lock.packages.get(package).map_or(&nothing, |package| &package.rpms);
+        let nevra = wanted.keys().chain(rpms.keys()).find(|nevra| wanted.get(*nevra) != rpms.get(*nevra))?;
+        let [has, gave] = [wanted, rpms].map(|rpms| rpms.get(nevra).map_or("nothing", |identity| short(identity)));
+        Some(self.reason(&format!("{nevra}: the lock has {has}, the build gave {gave}")))
+    }
+
     /// What a failing job says that the lock keeps from being built.
     fn reason(&self, difference: &str) -> String {
         format!(
@@ -95,69 +106,28 @@ impl Locked {
 }
 
 impl Planning {
-    /// Replaces build roots by those of the lock, if there is one.
-    pub(super) fn use_lock(&mut self) {
-        let Some(locked) = &self.locked else { return };
-        let seeds = places(&self.seeds);
-        let published = self.published_places();
-        let member = |rpm: &LockedRpm| match &rpm.origin {
-            Origin::Seed(_) => LockedMember { id: seeds.get(&*rpm.sha256).copied().map(PackageId::Seed), source: None },
-            Origin::Tree(source) => {
-                // What means something else is to be built again.
-                let same = published.get(&rpm.nevra).filter(|(_, file)| file.identity == rpm.meaning());
-                LockedMember { id: same.map(|(place, _)| PackageId::Published(*place)), source: Some(source.clone()) }
-            }
-        };
-        let root = |package: &LockedPackage| {
-            let kept = locked.lock.base.rpms.iter().filter(|rpm| !package.replaced.contains(&rpm.nevra));
-            kept.chain(&package.root).map(member).collect()
-        };
-        let roots = locked.lock.packages.iter().map(|(name, package)| (name.clone(), root(package))).collect();
-        lock_roots(&self.universe, &mut self.graph, &roots);
-    }
-
-    /// The members of a build root as the lock has them, once all of them are there.
-    ///
-    /// # Errors
-    /// One is not there, or means something else.
-    pub(super) fn locked_root(&self, locked: &Locked, package: &str) -> Result<Vec<PackageId>, String> {
-        let lock = &locked.lock;
-        let entry =
-            lock.packages.get(package).ok_or_else(|| locked.reason(&format!("it does not know `{package}`")))?;
-        let (seeds, published) = (places(&self.seeds), self.published_places());
-        let kept = lock.base.rpms.iter().filter(|rpm| !entry.replaced.contains(&rpm.nevra));
-        let id = |rpm: &LockedRpm| match &rpm.origin {
-            Origin::Seed(_) => {
-                let place = seeds.get(&*rpm.sha256).copied().map(PackageId::Seed);
-                place.ok_or_else(|| locked.reason(&unlike_seed(rpm, &self.seeds)))
-            }
-            Origin::Tree(_) => match published.get(&rpm.nevra) {
-                Some((place, file)) if file.identity == rpm.meaning() => Ok(PackageId::Published(*place)),
-                other => {
-                    let now = other.map_or("nothing", |(_, file)| short(&file.identity));
-                    let (nevra, has) = (&rpm.nevra, short(rpm.meaning()));
-                    Err(locked.reason(&format!("{nevra} of the build root: the lock has {has}, there is {now}")))
-                }
-            },
-        };
-        kept.chain(&entry.root).map(id).collect()
-    }
-
     /// How what a build gave differs from what the lock has, if there is one and it does.
     ///
     /// # Errors
     /// A file cannot be read.
     pub(super) fn unlike_lock(&self, package: &str, files: &[PathBuf]) -> Result<Option<String>, RepositoryError> {
         let Some(locked) = &self.locked else { return Ok(None) };
+        // What a cycle gives at first is not what it ends with, which `never_as_locked` looks at.
+        if locked.lock.packages.get(package).is_some_and(|package| package.cycle.is_some()) {
+            return Ok(None);
+        }
         let files = files.iter().map(read_rpm).collect::<Result<Vec<_>, _>>()?;
         let built = files.iter().filter(|rpm| rpm.is_built());
         let built: BTreeMap<_, _> = built.map(|rpm| (rpm.metadata.nevra.to_string(), rpm.identity.clone())).collect();
-        let nothing = BTreeMap::new();
-        let wanted = locked.lock.packages.get(package).map_or(&nothing, |package| &package.rpms);
-        let mut names = wanted.keys().chain(built.keys());
-        let Some(nevra) = names.find(|nevra| wanted.get(*nevra) != built.get(*nevra)) else { return Ok(None) };
-        let [has, gave] = [wanted, &built].map(|rpms| rpms.get(nevra).map_or("nothing", |identity| short(identity)));
-        Ok(Some(locked.reason(&format!("{nevra}: the lock has {has}, the build gave {gave}"))))
+        Ok(locked.unlike(package, &built))
+    }
+
+    /// The packages of settled cycles that do not mean what the lock, if there is one, says, each with how.
+    pub(super) fn never_as_locked(&self, plan: &Plan) -> Vec<(String, String)> {
+        let Some(locked) = &self.locked else { return Vec::new() };
+        let in_cycle = |name: &&String| locked.lock.packages.get(*name).is_some_and(|package| package.cycle.is_some());
+        let unlike = |name: &String| Some((name.clone(), locked.unlike(name, &self.state.packages.get(name)?.rpms)?));
+        plan.order.iter().filter(in_cycle).filter_map(unlike).collect()
     }
 
     /// Why a build root that asks for more than the lock has is refused, if there is a lock.

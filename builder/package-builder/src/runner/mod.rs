@@ -28,7 +28,9 @@ pub use generated::GeneratedNeeds;
 pub use ground::{Ground, emit_base_progress};
 pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings, fetch_sources};
 pub use job::{JobEnd, JobError, JobOrder, JobReport, run_job};
-pub use lock::{Lock, LockedBase, LockedNeeds, LockedPackage, LockedRpm, Origin};
+pub use lock::{
+    Lock, LockedBase, LockedCycle, LockedNeeds, LockedPackage, LockedRpm, LockedStart, LockedVariant, Origin,
+};
 pub use locked::Locked;
 pub use passes::Passes;
 pub use planning::{Planning, blocked_targets, emit_plan};

@@ -59,6 +59,9 @@ impl Passes<'_> {
                 end.interrupted || (self.options.fail_fast && !end.failed.is_empty()) || pass.plan.stale.is_empty();
             progress.take(end);
             if is_over || plan.again.is_empty() {
+                if !progress.end.interrupted {
+                    progress.end.settled_unlike_lock = planning.never_as_locked(&plan);
+                }
                 return Ok(progress.end);
             }
             // The published headers are known by now; what is built with what may have changed.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use planner::Variant;
+use planner::{InputDigest, Variant};
 
 use super::inputs::Inputs;
 use super::planning::Planning;
@@ -107,6 +107,13 @@ impl Planning {
     #[must_use]
     pub fn variant(&self, package: &str) -> Option<String> {
         self.variants.taken.contains(package).then(|| OPTIONS.to_owned())
+    }
+
+    /// The digests of what a source package is built from, and of what its bootstrap variant is, whichever is in force.
+    pub(super) fn forms(&self, package: &str) -> (Option<InputDigest>, Option<InputDigest>) {
+        let now = self.specs.get(package).zip(self.inputs.get(package)).map(|(spec, inputs)| inputs.digest(spec));
+        let other = self.variants.others.get(package).map(|(spec, inputs)| inputs.digest(spec));
+        if self.variants.taken.contains(package) { (other, now) } else { (now, other) }
     }
 
     /// The macros that a source package is built with.

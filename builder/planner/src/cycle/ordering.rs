@@ -88,6 +88,13 @@ pub(crate) fn block_cycles(graph: &mut BuildGraph) {
     graph.cycles = cycles;
 }
 
+/// Adds the groups that are ordered by what is deferred to the cycles.
+pub(crate) fn add_opened_cycles(graph: &mut BuildGraph) {
+    let opened = opened_cycles(graph, &BTreeMap::new());
+    graph.cycles.extend(opened.into_iter().map(Arc::new));
+    graph.cycles.sort_by(|left, right| left.members.cmp(&right.members));
+}
+
 /// Blocks the members of those cycles for which there is no way out.
 pub(crate) fn block_members(graph: &mut BuildGraph, cycles: &[Arc<Cycle>]) {
     for cycle in cycles.iter().filter(|cycle| !cycle.is_opened) {

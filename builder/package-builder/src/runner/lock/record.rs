@@ -1,28 +1,37 @@
 //! Makes a lock of what is built, with the reason of every RPM.
 
+mod begin;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use planner::{Member, PackageId, Targets, TreePackage, Universe};
+use planner::{BuildNode, Member, PackageId, Targets, TreePackage, Universe};
 use repository::{Generation, RpmFile};
 use rpmspec_parser::SourcePackage;
 
 use super::super::conventions::KEY_VERSION;
 use super::super::planning::Planning;
-use super::{Lock, LockedBase, LockedNeeds, LockedPackage, LockedRpm, Origin, VERSION};
+use super::{Lock, LockedBase, LockedCycle, LockedNeeds, LockedPackage, LockedRpm, Origin, VERSION};
 use crate::cli::TargetArgs;
+
+/// What is published of the tree, by NEVRA.
+type Published<'a> = BTreeMap<String, &'a RpmFile>;
 
 impl Lock {
     /// Locks builds that are fresh by what there is now.
     #[must_use]
     pub fn of(planning: &Planning, fresh: &[String]) -> Self {
-        let published: BTreeMap<String, &RpmFile> = planning
+        let published: Published<'_> = planning
             .published
             .iter()
             .flat_map(Generation::built)
             .map(|rpm| (rpm.metadata.nevra.to_string(), rpm))
             .collect();
         let base = LockedBase { digest: planning.base_digest(), rpms: base_rpms(planning) };
-        let lock = |name: &String| Some((name.clone(), package(planning, &published, &base, name)?));
+        let mut cycles = begin::cycles(planning, &published, &base);
+        let lock = |name: &String| {
+            let cycle = cycles.remove(name);
+            Some((name.clone(), package(planning, &published, &base, name, cycle)?))
+        };
         Self {
             version: VERSION,
             arch: planning.universe.arch.clone(),
@@ -52,31 +61,15 @@ impl Planning {
 /// One build as it is known; `None` if something of its root is no longer published, which a fresh build's is.
 fn package(
     planning: &Planning,
-    published: &BTreeMap<String, &RpmFile>,
+    published: &Published<'_>,
     base: &LockedBase,
     name: &str,
+    cycle: Option<LockedCycle>,
 ) -> Option<LockedPackage> {
     let (node, built) = (planning.graph.nodes.get(name)?, planning.state.packages.get(name)?);
     let before = planning.locked.as_ref().and_then(|locked| locked.lock.packages.get(name));
-    let because = |nevra: &str, member: &Member| {
-        let before = before.and_then(|package| package.root.iter().find(|rpm| rpm.nevra == nevra));
-        before.map_or_else(|| member.reason.to_string(), |rpm| rpm.because.clone())
-    };
-    let is_base = |member: &Member| matches!(member.id, PackageId::Seed(place) if planning.base.contains(&place));
-    let mut root = Vec::new();
-    for member in node.build_root.iter().filter(|member| !is_base(member)) {
-        let nevra = member.nevra.to_string();
-        let because = because(&nevra, member);
-        root.push(match member.id {
-            PackageId::Seed(place) => seed_rpm(planning, place, because),
-            _ => {
-                let rpm = published.get(&nevra)?;
-                let origin = Origin::Tree(rpm.source_package().to_owned());
-                LockedRpm { nevra, sha256: rpm.sha256.clone(), origin, identity: Some(rpm.identity.clone()), because }
-            }
-        });
-    }
-    let there: BTreeSet<String> = node.build_root.iter().map(|member| member.nevra.to_string()).collect();
+    let because = before.into_iter().flat_map(|package| &package.root);
+    let because = because.map(|rpm| (rpm.nevra.as_str(), rpm.because.as_str())).collect();
     let generated = planning.generated(name).map(|answer| LockedNeeds {
         asked_at: answer.asked_at.clone(),
         needs: answer.needs.iter().map(ToString::to_string).collect(),
@@ -88,9 +81,38 @@ fn package(
         sources: built.known.inputs.sources.clone(),
         rpms: built.rpms.clone(),
         generated,
-        replaced: base.rpms.iter().map(|rpm| &rpm.nevra).filter(|nevra| !there.contains(*nevra)).cloned().collect(),
-        root,
+        replaced: replaced(base, node),
+        root: root(planning, published, node, &because)?,
+        cycle,
     })
+}
+
+/// What of the base a build root does not have.
+fn replaced(base: &LockedBase, node: &BuildNode) -> BTreeSet<String> {
+    let there: BTreeSet<String> = node.build_root.iter().map(|member| member.nevra.to_string()).collect();
+    base.rpms.iter().map(|rpm| &rpm.nevra).filter(|nevra| !there.contains(*nevra)).cloned().collect()
+}
+
+/// What a build root has above the base, each for the reason known before, if there is one; `None` if something of it
+/// is not published.
+fn root(
+    planning: &Planning,
+    published: &Published<'_>,
+    node: &BuildNode,
+    because: &BTreeMap<&str, &str>,
+) -> Option<Vec<LockedRpm>> {
+    let is_base = |member: &Member| matches!(member.id, PackageId::Seed(place) if planning.base.contains(&place));
+    let locked = |member: &Member| {
+        let nevra = member.nevra.to_string();
+        let because = because.get(&*nevra).map_or_else(|| member.reason.to_string(), |because| (*because).to_owned());
+        if let PackageId::Seed(place) = member.id {
+            return Some(seed_rpm(planning, place, because));
+        }
+        let rpm = published.get(&nevra)?;
+        let origin = Origin::Tree(rpm.source_package().to_owned());
+        Some(LockedRpm { nevra, sha256: rpm.sha256.clone(), origin, identity: Some(rpm.identity.clone()), because })
+    };
+    node.build_root.iter().filter(|member| !is_base(member)).map(|member| locked(member)).collect()
 }
 
 /// What the base layer is made of. Its reasons are those of a build that needs nothing else.

@@ -1,8 +1,8 @@
 //! Whether a plan can be built from the lock alone: every difference between what the lock says and what there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use planner::{KeyInputs, Plan};
+use planner::{InputDigest, KeyInputs, Plan};
 
 use super::super::conventions::KEY_VERSION;
 use super::super::lock::{Lock, LockedPackage, LockedRpm, Origin};
@@ -42,31 +42,35 @@ impl Planning {
     /// How one package differs from what the lock has.
     fn differences(&self, lock: &Lock, name: &str, package: &LockedPackage, plan: &Plan) -> Vec<String> {
         let mut found = Vec::new();
-        let mut differ = |what: &str, lock: &str, now: &str| {
-            if lock != now {
-                found.push(format!("{what}: the lock has {}, there is {}", short(lock), short(now)));
-            }
-        };
-        let inputs = self.input_digest(name).unwrap_or_default();
         let evr = self.specs.get(name).map(|spec| spec.package.evr().to_string()).unwrap_or_default();
-        differ("its version", &package.evr, &evr);
-        differ("what its spec evaluates to", &package.spec_sha256, &inputs.spec_sha256);
-        let files =
-            package.sources.keys().chain(inputs.sources.keys().filter(|file| !package.sources.contains_key(*file)));
-        let checksum = |of: &BTreeMap<String, String>, file: &String| of.get(file).cloned().unwrap_or_default();
-        for file in files {
-            let what = format!("its source `{file}`");
-            differ(&what, &checksum(&package.sources, file), &checksum(&inputs.sources, file));
+        found.extend(difference("its version", &package.evr, &evr));
+        let (stated, variant) = self.forms(name);
+        let form = |kind: &str, spec_sha256: &str, sources: &BTreeMap<String, String>, now: &InputDigest| {
+            let spec = difference(&format!("what {kind}spec evaluates to"), spec_sha256, &now.spec_sha256);
+            let files: BTreeSet<&String> = sources.keys().chain(now.sources.keys()).collect();
+            let checksum = |of: &BTreeMap<String, String>, file: &String| of.get(file).cloned().unwrap_or_default();
+            let of_file = |file: &String| {
+                difference(&format!("{kind}source `{file}`"), &checksum(sources, file), &checksum(&now.sources, file))
+            };
+            spec.into_iter().chain(files.into_iter().filter_map(of_file)).collect::<Vec<_>>()
+        };
+        found.extend(form("its ", &package.spec_sha256, &package.sources, &stated.unwrap_or_default()));
+        if let Some(locked) = package.begin().and_then(|begin| begin.variant.as_ref()) {
+            let now = variant.unwrap_or_default();
+            found.extend(form("its bootstrap variant's ", &locked.spec_sha256, &locked.sources, &now));
         }
-        if !plan.stale.iter().any(|(stale, _)| stale == name) {
+        // What a cycle gave so far is not what it ends with.
+        let is_stale = |name: &String| plan.stale.iter().any(|(stale, _)| stale == name);
+        let goes_on = package.cycle.as_ref().is_some_and(|cycle| cycle.members.iter().any(is_stale));
+        if !goes_on && !is_stale(&name.to_owned()) {
             let published = self.published_places();
             for (nevra, identity) in &package.rpms {
                 let now = published.get(nevra).map(|(_, rpm)| &*rpm.identity).unwrap_or_default();
-                differ(&format!("what is published as {nevra}"), identity, now);
+                found.extend(difference(&format!("what is published as {nevra}"), identity, now));
             }
         }
         let seeds = places(&self.seeds);
-        for rpm in &package.root {
+        for rpm in package.root.iter().chain(package.begin().into_iter().flat_map(|begin| &begin.root)) {
             match &rpm.origin {
                 Origin::Seed(_) if !seeds.contains_key(&*rpm.sha256) => {
                     found.push(format!("its build root: {}", unlike_seed(rpm, &self.seeds)));
@@ -92,6 +96,11 @@ impl Planning {
         }
         found
     }
+}
+
+/// How what there is differs from what the lock has, if it does.
+fn difference(what: &str, lock: &str, now: &str) -> Option<String> {
+    (lock != now).then(|| format!("{what}: the lock has {}, there is {}", short(lock), short(now)))
 }
 
 /// Why an RPM of the tree is not what the lock itself says that its source package gives, or will never be there.

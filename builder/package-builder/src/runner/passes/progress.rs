@@ -97,7 +97,15 @@ impl Progress {
     }
 
     pub(super) fn take(&mut self, end: RunEnd) {
-        let RunEnd { interrupted, infrastructure, lacking_sources, unlike_lock, failed, unsettled } = end;
+        let RunEnd {
+            interrupted,
+            infrastructure,
+            lacking_sources,
+            unlike_lock,
+            failed,
+            unsettled,
+            settled_unlike_lock: _,
+        } = end;
         self.end.interrupted |= interrupted;
         self.end.infrastructure |= infrastructure;
         self.end.lacking_sources += lacking_sources;
