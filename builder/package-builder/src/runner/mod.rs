@@ -22,7 +22,7 @@ mod stop;
 mod variants;
 
 pub use asking::{Grant, MoreNeeds, Stopped};
-pub use dispatcher::{RunEnd, RunOptions, num_cpus};
+pub use dispatcher::{Dispatcher, Executor, RunEnd, RunOptions, Work, num_cpus};
 pub use events::{Events, new_run_id};
 pub use generated::GeneratedNeeds;
 pub use ground::{Ground, emit_base_progress};

@@ -14,12 +14,13 @@ use report::{EventKind, PackageReason, Verdict};
 use rpmspec_parser::rpm::Dependency;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::asking::{Grant, MoreNeeds, Stopped};
-use super::super::job::JobError;
-use super::super::prepare::prepare_whole;
-use super::{Dispatcher, Message, bring_seeds};
+use super::builds::Builds;
+use super::sources::bring_seeds;
 use crate::error::CommandError;
 use crate::runner::Events;
+use crate::runner::asking::{Grant, MoreNeeds, Stopped};
+use crate::runner::job::JobError;
+use crate::runner::prepare::prepare_whole;
 use crate::seeds::{Seed, SeedRpm};
 
 /// How often the needs of one package may grow within a run.
@@ -45,7 +46,7 @@ enum Decision {
 /// The executor's side.
 pub(super) struct AskDispatcher {
     id: JobId,
-    sender: mpsc::UnboundedSender<Message>,
+    sender: mpsc::UnboundedSender<Asked>,
     sets: Arc<[Seed]>,
     events: Arc<Events>,
 }
@@ -53,7 +54,7 @@ pub(super) struct AskDispatcher {
 impl AskDispatcher {
     pub(super) fn new(
         id: &JobId,
-        sender: &mpsc::UnboundedSender<Message>,
+        sender: &mpsc::UnboundedSender<Asked>,
         sets: &Arc<[Seed]>,
         events: &Arc<Events>,
     ) -> Self {
@@ -65,7 +66,7 @@ impl AskDispatcher {
 impl MoreNeeds for AskDispatcher {
     async fn decide(&self, asked: Vec<Dependency>) -> Result<Grant, JobError> {
         let (answer, decided) = oneshot::channel();
-        let message = Message::Asked(Asked { id: self.id.clone(), needs: asked, answer });
+        let message = Asked { id: self.id.clone(), needs: asked, answer };
         // The dispatcher only goes away when the run is being stopped, and then drops this task as well.
         self.sender.send(message).map_err(|_| JobError::Broken("the run is being stopped".to_owned()))?;
         match decided.await.map_err(|_| JobError::Broken("the run is being stopped".to_owned()))? {
@@ -78,7 +79,7 @@ impl MoreNeeds for AskDispatcher {
     }
 }
 
-impl Dispatcher<'_> {
+impl Builds<'_> {
     /// Answers a build root that was asked.
     pub(super) fn answer(&mut self, asked: Asked) -> Result<(), CommandError> {
         let decision = self.decide(&asked.id, asked.needs)?;
@@ -210,9 +211,7 @@ impl Dispatcher<'_> {
                 self.events.emit(EventKind::JobWaits { package: id.0.clone(), nevr, needs: open });
             }
             Ok(released) => self.report_lost(&released.blocked, id),
-            Err(error) => {
-                self.give_up(id, &nevr, Verdict::Unresolvable { reason: error.to_string() })?;
-            }
+            Err(error) => self.give_up(id, &nevr, Verdict::Unresolvable { reason: error.to_string() }),
         }
         Ok(())
     }

@@ -1,0 +1,189 @@
+//! Builds as the dispatcher's work: owns the queue, what is published and what is known, and is the only one that
+//! changes them.
+//!
+//! Executors build one job each and send what a build root asks for. A job's RPMs are published before anything that
+//! needs them is started.
+//!
+//! ```text
+//! queue ─► start ─┬─► key known: unchanged
+//!   ▲             └─► executor ─┬─► built ─► publish ─► verdict (`ending`)
+//!   │                           ├─► failed ───────────► verdict
+//!   │          decide (`more`) ◄────┤ its root asks for more
+//!   │      └─ install / stop ──►│
+//!   └───────────────────────────┴─► stopped, to wait or for another root: no verdict
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use planner::{JobId, Outcome, Queue};
+use report::{EventKind, Verdict};
+use sandbox::Sandbox;
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
+
+use super::more::{AskDispatcher, Asked};
+use super::run::{RunEnd, RunOptions, num_cpus};
+use super::sources::{JobSources, bring_seeds};
+use super::{Executor, Work};
+use crate::error::CommandError;
+use crate::host::Layout;
+use crate::runner::events::Events;
+use crate::runner::inputs::FetchedSources;
+use crate::runner::job::{JobError, JobOrder, JobReport, run_job};
+use crate::runner::planning::Planning;
+use crate::runner::prepare::{Prepared, Start, prepare_job};
+
+/// What is known of a job that is running.
+pub(super) struct Running {
+    /// What its root has by now.
+    pub(super) prepared: Prepared,
+    /// The key of the root with what the spec states alone, for a root that is asked; what it answers is remembered
+    /// for this key.
+    pub(super) asked_at: String,
+}
+
+/// The builds of one run.
+pub(super) struct Builds<'a> {
+    pub(super) queue: Queue,
+    pub(super) layout: Layout,
+    pub(super) work: PathBuf,
+    pub(super) planning: &'a mut Planning,
+    pub(super) sources: &'a FetchedSources,
+    pub(super) layer: PathBuf,
+    pub(super) sandbox: Arc<dyn Sandbox>,
+    pub(super) options: &'a RunOptions,
+    pub(super) events: &'a Arc<Events>,
+    pub(super) forced: BTreeSet<String>,
+    pub(super) running: BTreeMap<JobId, Running>,
+    /// How often a root of each job asked for more.
+    pub(super) rounds: BTreeMap<JobId, u32>,
+    pub(super) end: RunEnd,
+    pub(super) stopping: bool,
+}
+
+impl Work for Builds<'_> {
+    type Message = Asked;
+    type End = Result<JobReport, JobError>;
+
+    fn queue(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+
+    fn start(
+        &mut self,
+        id: &JobId,
+        sender: &mpsc::UnboundedSender<Asked>,
+    ) -> Result<Option<Executor<Self::End>>, CommandError> {
+        Ok(self.prepare(id).map(|(order, sources)| self.executor(id, order, sources, sender)))
+    }
+
+    fn hear(&mut self, message: Asked) -> Result<(), CommandError> {
+        self.answer(message)
+    }
+
+    fn finish(&mut self, id: &JobId, seconds: f64, end: Result<Self::End, JoinError>) -> Result<(), CommandError> {
+        let end = end.unwrap_or_else(|error| Err(JobError::Broken(error.to_string())));
+        self.take_end(id, seconds, end)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    fn interrupt(&mut self, finishing: Option<usize>) {
+        self.stopping = true;
+        self.end.interrupted = true;
+        if let Some(running) = finishing {
+            self.events.emit(EventKind::Diagnostic {
+                text: format!("interrupted: finishing {running} running, starting no more; Ctrl-C again stops at once"),
+            });
+        }
+    }
+}
+
+impl Builds<'_> {
+    /// All that a job is built from. `None` if its key turns out to be known, or if it cannot be prepared: it ends here.
+    fn prepare(&mut self, id: &JobId) -> Option<(JobOrder, JobSources)> {
+        let nevr = self.nevr(id);
+        let sources = match self.sources.get(&id.0) {
+            Some(Ok(sources)) => JobSources::Here(sources.clone()),
+            Some(Err(lacking)) => {
+                self.end.infrastructure |= lacking.is_infrastructure;
+                self.end.lacking_sources += 1;
+                self.give_up(id, &nevr, Verdict::NoSource { reason: lacking.reason.clone() });
+                return None;
+            }
+            // It was not in the plan, but turned out to be needed.
+            None => JobSources::to_fetch(self.planning, &id.0),
+        };
+        let start = match prepare_job(self.planning, &id.0) {
+            Ok(start) => start,
+            Err(reason) if self.planning.locked.is_some() => {
+                self.end.unlike_lock += 1;
+                self.give_up(id, &nevr, Verdict::UnlikeLock { reason });
+                return None;
+            }
+            Err(reason) => {
+                self.give_up(id, &nevr, Verdict::Unresolvable { reason });
+                return None;
+            }
+        };
+        let known = self.planning.state.packages.get(&id.0);
+        let same = known.is_some_and(|built| Some(&built.known.key) == start.key.as_ref() && self.is_published(built));
+        if same && !self.forced.contains(&id.0) {
+            self.report(id, &nevr, Verdict::Unchanged, None, (0.0, 0.0), None, Vec::new());
+            self.release(id, Outcome::Done);
+            return None;
+        }
+        self.events.emit(EventKind::JobStarted { package: id.0.clone(), nevr });
+        let Start { root: prepared, asked_at, must_ask: ask, .. } = start;
+        let order = JobOrder {
+            package: id.0.clone(),
+            spec: self.planning.specs[&id.0].path.clone(),
+            sources: Vec::new(),
+            install: prepared.install.clone(),
+            layer: self.layer.clone(),
+            work: self.work.join(&id.0),
+            logs: self.layout.logs(self.events.run(), &id.0),
+            defines: self.planning.defines_of(&id.0),
+            cpus: (num_cpus() / self.options.jobs).max(1),
+            check: self.options.check,
+            ask,
+            timeout: self.options.timeout,
+        };
+        self.running.insert(id.clone(), Running { prepared, asked_at });
+        Some((order, sources))
+    }
+
+    fn executor(
+        &self,
+        id: &JobId,
+        mut order: JobOrder,
+        sources: JobSources,
+        sender: &mpsc::UnboundedSender<Asked>,
+    ) -> Executor<Result<JobReport, JobError>> {
+        let seeds = self.running.get(id).map(|running| running.prepared.seeds.clone()).unwrap_or_default();
+        let (sets, events, sandbox) =
+            (Arc::clone(&self.planning.seed_sets), Arc::clone(self.events), Arc::clone(&self.sandbox));
+        let more = AskDispatcher::new(id, sender, &sets, &events);
+        Box::pin(async move {
+            order.sources = sources.bring(&order.package, &events).await?;
+            bring_seeds(&seeds, sets, &events).await?;
+            let package = order.package.clone();
+            let on_phase = move |phase: &str| {
+                events.emit(EventKind::JobPhase { package: package.clone(), phase: section(phase) });
+            };
+            run_job(&order, &sandbox, &more, &on_phase).await
+        })
+    }
+}
+
+/// A phase as rpm's section, where it is one.
+pub(super) fn section(phase: &str) -> String {
+    match phase {
+        "prep" | "generate_buildrequires" | "conf" | "build" | "install" | "check" | "clean" => format!("%{phase}"),
+        other => other.to_owned(),
+    }
+}

@@ -1,0 +1,98 @@
+//! One run of a plan: how it goes about it, and how it ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use planner::{Plan, Queue};
+use report::EventKind;
+use sandbox::Sandbox;
+
+use super::Dispatcher;
+use super::builds::Builds;
+use crate::error::CommandError;
+use crate::host::Layout;
+use crate::runner::events::Events;
+use crate::runner::inputs::FetchedSources;
+use crate::runner::planning::Planning;
+
+/// How a run goes about its plan.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Builds at once.
+    pub jobs: usize,
+    /// Stop at the first failure.
+    pub fail_fast: bool,
+    /// Whether `%check` runs.
+    pub check: bool,
+    /// Longest time of one build.
+    pub timeout: Duration,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default)]
+pub struct RunEnd {
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+    /// Whether the machine failed, not a package.
+    pub infrastructure: bool,
+    /// Packages that could not be started for want of a source.
+    pub lacking_sources: usize,
+    /// Packages that are not what the lock says.
+    pub unlike_lock: usize,
+    /// Packages of cycles that have settled, and how they are not what the lock says.
+    pub settled_unlike_lock: Vec<(String, String)>,
+    /// Source packages that ended without RPMs, or were not started because of one.
+    pub failed: BTreeSet<String>,
+    /// Why cycles are not built as they should be: their members never came out the same.
+    pub unsettled: Vec<String>,
+}
+
+/// Runs a plan to its end.
+///
+/// # Errors
+/// Publishing or recording the state failed: the repository is as it was, and nothing more can be done.
+pub(in crate::runner) async fn run(
+    planning: &mut Planning,
+    plan: &Plan,
+    sources: &FetchedSources,
+    layer: PathBuf,
+    sandbox: Arc<dyn Sandbox>,
+    options: &RunOptions,
+    events: &Arc<Events>,
+) -> Result<RunEnd, CommandError> {
+    let layout = Layout::new(&planning.settings.output);
+    let forced = plan.stale.iter().filter(|(_, reason)| matches!(reason, planner::StaleReason::Forced));
+    let mut builds = Builds {
+        queue: Queue::new(plan, &planning.graph, &planning.state.durations()),
+        work: layout.work().join(events.run()),
+        layout,
+        planning,
+        sources,
+        layer,
+        sandbox,
+        options,
+        events,
+        forced: forced.map(|(name, _)| name.clone()).collect(),
+        running: BTreeMap::new(),
+        rounds: BTreeMap::new(),
+        end: RunEnd::default(),
+        stopping: false,
+    };
+    let outcome = Dispatcher::new(&mut builds, options.jobs).run().await;
+    if let Err(error) = std::fs::remove_dir_all(&builds.work)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        events.emit(EventKind::Diagnostic {
+            text: format!("warning: cannot remove `{}`: {error}", builds.work.display()),
+        });
+    }
+    outcome.map(|()| builds.end)
+}
+
+/// The CPUs this process may use.
+#[must_use]
+pub fn num_cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}

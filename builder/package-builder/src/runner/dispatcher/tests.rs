@@ -1,0 +1,124 @@
+//! The loop without builds: jobs whose executors do what a test says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use planner::Outcome;
+
+use super::*;
+
+/// What a job of a test does; it has failed if it gives `false`.
+type Body = fn(&str) -> Executor<bool>;
+
+/// Jobs of a test, and what became of them.
+struct Jobs {
+    queue: Queue,
+    body: Body,
+    started: Vec<String>,
+    ended: BTreeMap<String, &'static str>,
+    running: usize,
+    most_running: usize,
+    stop_after: usize,
+}
+
+impl Jobs {
+    fn new(needs: &[(&str, &[&str])], body: Body) -> Self {
+        let needs = needs.iter().map(|(name, needs)| {
+            let needs: BTreeSet<String> = needs.iter().map(|need| (*need).to_owned()).collect();
+            ((*name).to_owned(), needs)
+        });
+        let queue = Queue::from_needs(needs.collect(), &BTreeMap::new());
+        Self {
+            queue,
+            body,
+            started: Vec::new(),
+            ended: BTreeMap::new(),
+            running: 0,
+            most_running: 0,
+            stop_after: usize::MAX,
+        }
+    }
+}
+
+impl Work for Jobs {
+    type Message = ();
+    type End = bool;
+
+    fn queue(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+
+    fn start(&mut self, id: &JobId, _: &mpsc::UnboundedSender<()>) -> Result<Option<Executor<bool>>, CommandError> {
+        self.started.push(id.0.clone());
+        self.running += 1;
+        self.most_running = self.most_running.max(self.running);
+        Ok(Some((self.body)(&id.0)))
+    }
+
+    fn hear(&mut self, (): ()) -> Result<(), CommandError> {
+        Ok(())
+    }
+
+    fn finish(&mut self, id: &JobId, _: f64, end: Result<bool, JoinError>) -> Result<(), CommandError> {
+        self.running -= 1;
+        let (outcome, word) = match end {
+            Ok(true) => (Outcome::Done, "done"),
+            Ok(false) => (Outcome::Failed, "failed"),
+            Err(_) => (Outcome::Failed, "broken"),
+        };
+        self.ended.insert(id.0.clone(), word);
+        for blocked in self.queue.finish(id, outcome).blocked {
+            self.ended.insert(blocked.0, "blocked");
+        }
+        Ok(())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.started.len() >= self.stop_after
+    }
+
+    fn interrupt(&mut self, _: Option<usize>) {
+        self.stop_after = 0;
+    }
+}
+
+fn at_once(_: &str) -> Executor<bool> {
+    Box::pin(async { true })
+}
+
+#[tokio::test]
+async fn every_job_runs_after_what_it_needs_and_no_more_at_once_than_there_are_slots() {
+    let needs: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"]), ("e", &[])];
+    for slots in [1, 2, 8] {
+        let mut jobs = Jobs::new(needs, at_once);
+        Dispatcher::new(&mut jobs, slots).run().await.expect("nothing goes wrong");
+        assert!(jobs.ended.values().all(|end| *end == "done") && jobs.ended.len() == 5, "{:?}", jobs.ended);
+        assert!(jobs.most_running <= slots);
+        let place = |name: &str| jobs.started.iter().position(|started| started == name);
+        for (name, needs) in needs {
+            assert!(needs.iter().all(|need| place(need) < place(name)), "{:?}", jobs.started);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_executor_that_panics_fails_its_job_alone() {
+    let body: Body = |name| {
+        let panics = name == "bad";
+        Box::pin(async move {
+            assert!(!panics, "this job panics");
+            true
+        })
+    };
+    let mut jobs = Jobs::new(&[("bad", &[]), ("good", &[]), ("needs", &["bad"])], body);
+    Dispatcher::new(&mut jobs, 2).run().await.expect("the run goes on");
+    let ends: Vec<_> = jobs.ended.iter().map(|(name, end)| (&**name, *end)).collect();
+    assert_eq!(ends, [("bad", "broken"), ("good", "done"), ("needs", "blocked")]);
+}
+
+#[tokio::test]
+async fn a_run_that_stops_starts_nothing_more() {
+    let mut jobs = Jobs::new(&[("a", &[]), ("b", &[]), ("c", &[])], at_once);
+    jobs.stop_after = 2;
+    Dispatcher::new(&mut jobs, 1).run().await.expect("nothing goes wrong");
+    assert_eq!(jobs.ended.len(), 2);
+}
