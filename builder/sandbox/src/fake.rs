@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::{ExecSpec, ExecStatus, OutputSink, Sandbox, SandboxError, Session, SessionSpec};
+use crate::{ExecSpec, ExecStatus, OutputSink, Sandbox, SandboxError, Session, SessionSpec, Usage};
 
 /// What was asked of a [`FakeSandbox`] or one of its sessions.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub struct FakeSandbox {
     script: Arc<Mutex<Box<Script>>>,
     /// What is found when copying out, by its path inside.
     files: BTreeMap<PathBuf, Vec<u8>>,
+    /// What every session says it has used.
+    usage: Usage,
     /// What was asked, in order.
     calls: Arc<Mutex<Vec<Call>>>,
 }
@@ -66,7 +68,12 @@ impl std::fmt::Debug for FakeSandbox {
 impl FakeSandbox {
     /// A sandbox whose commands are answered by a closure.
     pub fn new(script: impl FnMut(&ExecSpec) -> Result<Reply, SandboxError> + Send + 'static) -> Self {
-        Self { script: Arc::new(Mutex::new(Box::new(script))), files: BTreeMap::new(), calls: Arc::default() }
+        Self {
+            script: Arc::new(Mutex::new(Box::new(script))),
+            files: BTreeMap::new(),
+            usage: Usage::default(),
+            calls: Arc::default(),
+        }
     }
 
     /// A sandbox that gives these answers, one a command; a command too many is an error.
@@ -83,6 +90,13 @@ impl FakeSandbox {
     #[must_use]
     pub fn with_file(mut self, guest: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
         self.files.insert(guest.into(), content.into());
+        self
+    }
+
+    /// Has all sessions to come say that they used this.
+    #[must_use]
+    pub fn using(mut self, usage: Usage) -> Self {
+        self.usage = usage;
         self
     }
 
@@ -147,6 +161,10 @@ impl Session for FakeSession {
     async fn copy_in(&self, host_files: &[PathBuf], guest: &Path) -> Result<(), SandboxError> {
         self.sandbox.note(Call::CopyIn(host_files.to_owned(), guest.to_owned()));
         Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        self.sandbox.usage
     }
 
     async fn end(mut self: Box<Self>) -> Result<(), SandboxError> {

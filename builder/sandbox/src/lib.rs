@@ -11,8 +11,10 @@ pub mod fake;
 pub mod linux;
 mod session;
 mod spec;
+mod usage;
 mod watch;
 
 pub use error::SandboxError;
 pub use session::{ExecStatus, OutputSink, Sandbox, Session};
 pub use spec::{Bind, ExecSpec, Limits, SessionSpec, User};
+pub use usage::Usage;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use crate::{ExecSpec, SandboxError, SessionSpec};
+use crate::{ExecSpec, SandboxError, SessionSpec, Usage};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,9 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// They could not be copied.
     async fn copy_in(&self, host_files: &[PathBuf], guest: &Path) -> Result<(), SandboxError>;
+
+    /// What the commands that have ended used; copying in and out does not count.
+    fn usage(&self) -> Usage;
 
     /// Ends the session and everything in it.
     ///

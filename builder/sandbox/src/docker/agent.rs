@@ -18,14 +18,18 @@ use rustix::process::{
 
 use super::frame::{self, Answer, CHUNK, Kind, Order};
 use super::{archive, tree};
+use crate::Usage;
 use crate::linux::cgroup::kills_in;
 use crate::linux::command;
 use crate::linux::identity::Identity;
 use crate::linux::order::{Command, During, Failure, ProcessLimits, Report};
 use crate::linux::sys;
+use crate::usage::{cpu_seconds_in, peak_memory_in};
 
 /// Where a container sees the counter of kills for want of memory, by the version of control groups.
 const KILLS: [&str; 2] = ["/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"];
+/// Where it sees the control groups that count what it uses, by their version.
+const GROUPS: [&str; 3] = ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup"];
 /// How often a command is looked after where the kernel cannot tell its end.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
@@ -72,7 +76,8 @@ fn take_orders() -> io::Result<()> {
             Ok(Order::CopyIn { guest }) => copy_in(&guest, &line.orders),
             Err(error) => Err(Failure { action: "reading an order".into(), reason: error.to_string() }),
         };
-        let answer = Answer { report: report.unwrap_or_else(Report::from), out_of_memory: kills() > killed };
+        let report = report.unwrap_or_else(Report::from);
+        let answer = Answer { report, out_of_memory: kills() > killed, usage: usage() };
         frame::write(&line.answers, Kind::End, &serde_json::to_vec(&answer)?)?;
     }
 }
@@ -80,6 +85,17 @@ fn take_orders() -> io::Result<()> {
 /// How many processes of this container were killed for want of memory until now.
 fn kills() -> u64 {
     KILLS.iter().find_map(|file| kills_in(Path::new(file))).unwrap_or(0)
+}
+
+/// What was used in this container until now. All children were waited for, killed ones as well.
+fn usage() -> Usage {
+    let waited = sys::usage_of_children();
+    let groups = || GROUPS.iter().map(Path::new);
+    Usage {
+        cpu_seconds: groups().find_map(cpu_seconds_in).or(waited.cpu_seconds),
+        peak_memory: groups().find_map(peak_memory_in),
+        disk: waited.disk,
+    }
 }
 
 /// Runs a command to its end, or to the order to stop.

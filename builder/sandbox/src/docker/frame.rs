@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Usage;
 use crate::linux::order::{Command, Report};
 
 /// The length of a frame's head.
@@ -52,6 +53,8 @@ pub(super) struct Answer {
     pub(super) report: Report,
     /// Whether the kernel killed something for want of memory meanwhile.
     pub(super) out_of_memory: bool,
+    /// What the container's processes have used since it was started.
+    pub(super) usage: Usage,
 }
 
 /// A frame's head.

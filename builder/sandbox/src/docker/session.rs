@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::{REQUEST_TIME, archive, leftovers, tree, within};
 use crate::linux::identity::BUILDER_ID;
 use crate::linux::order::Report;
 use crate::watch::{Stop, Watch};
-use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec};
+use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec, Usage};
 
 /// How long killed processes may take to be gone.
 const END_TIME: Duration = Duration::from_secs(20);
@@ -40,6 +41,8 @@ pub(super) struct DockerSession {
     spec: SessionSpec,
     /// The line to the agent, `None` when that is no more; the guard is also the turn to do something.
     link: Mutex<Option<Link>>,
+    /// What the agent said last that was used; `None` once a container died with what it knew.
+    used: std::sync::Mutex<Option<Usage>>,
     /// Whether the container was removed.
     ended: AtomicBool,
 }
@@ -47,7 +50,14 @@ pub(super) struct DockerSession {
 impl DockerSession {
     /// A session with a container that was created.
     pub(super) fn new(docker: Docker, id: String, spec: SessionSpec) -> Self {
-        Self { docker, id, spec, link: Mutex::default(), ended: AtomicBool::new(false) }
+        let nothing = Usage { cpu_seconds: Some(0.0), peak_memory: None, disk: Some(0) };
+        let used = Some(nothing).into();
+        Self { docker, id, spec, link: Mutex::default(), used, ended: AtomicBool::new(false) }
+    }
+
+    /// What was used until now.
+    fn used(&self) -> std::sync::MutexGuard<'_, Option<Usage>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is being done, for errors.
@@ -97,6 +107,7 @@ impl DockerSession {
 
     /// Kills the container, if it runs; its files stay.
     async fn stop_container(&self) -> Result<(), SandboxError> {
+        *self.used() = None;
         let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
         // An error means that it is not running, or that the next request tells more.
         within("", self.docker.kill_container(&self.id, Some(options))).await.ok();
@@ -212,13 +223,18 @@ impl Session for DockerSession {
         let mut turn = self.turn().await?;
         let Some(link) = turn.as_mut() else { return Err(SandboxError::failed(action, "there is no agent")) };
         let (stop, answer) = match self.run(link, spec, sink).await {
-            Ok((stop, Some(answer))) => (stop, answer),
+            Ok((stop, Some(answer))) => {
+                // What an agent counts is not all there is once there was another before it.
+                if let Some(used) = self.used().as_mut() {
+                    *used = answer.usage;
+                }
+                (stop, answer)
+            }
             Ok((stop, None)) => {
                 // The agent cannot end the command; nothing of it is left running all the same.
                 *turn = None;
                 self.stop_container().await?;
-                let report = Report::Lost;
-                (stop, Answer { report, out_of_memory: false })
+                (stop, Answer { report: Report::Lost, out_of_memory: false, usage: Usage::default() })
             }
             Err(error) => {
                 *turn = None;
@@ -255,6 +271,10 @@ impl Session for DockerSession {
         let mut turn = self.turn().await?;
         let Some(link) = turn.as_mut() else { return Err(SandboxError::failed(action, "there is no agent")) };
         done(action, self.send(link, host_files, BUILDER_ID.into(), guest).await)
+    }
+
+    fn usage(&self) -> Usage {
+        self.used().unwrap_or_default()
     }
 
     async fn end(self: Box<Self>) -> Result<(), SandboxError> {

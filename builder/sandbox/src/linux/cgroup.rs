@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::Limits;
+use crate::usage::{cpu_seconds_in, peak_memory_in};
 
 /// What every group of ours is called, before the process id and a number.
 const PREFIX: &str = "package-builder-";
@@ -21,6 +22,10 @@ pub(super) struct ControlGroups {
     directories: Vec<PathBuf>,
     /// The file that counts kills for want of memory.
     kills: Option<PathBuf>,
+    /// The group that counts CPU time.
+    counts_cpu: Option<PathBuf>,
+    /// The group that counts memory.
+    counts_memory: Option<PathBuf>,
     /// Whether memory is limited here.
     pub(super) limits_memory: bool,
     /// Whether the number of processes is.
@@ -42,15 +47,15 @@ struct Hierarchy {
 
 impl ControlGroups {
     /// Makes groups for the limits that are asked for. A limit that cannot be set here is left out; the
-    /// caller sees which by the fields. With no limit asked for there is still a group for memory where it
-    /// can be had, to tell who was killed for want of it.
+    /// caller sees which by the fields. With no limit asked for there are still groups for memory and CPU time
+    /// where they can be had, to tell who was killed for want of memory, and what was used.
     pub(super) fn create(limits: &Limits) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("{PREFIX}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut groups = Self::default();
         let mounts = hierarchies(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        for controller in ["memory", "pids", "cpu"] {
+        for controller in ["memory", "pids", "cpuacct", "cpu"] {
             let parent = mounts
                 .iter()
                 .find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller))
@@ -78,14 +83,26 @@ impl ControlGroups {
         self.kills.as_deref().and_then(kills_in).unwrap_or(0)
     }
 
+    /// CPU time in seconds until now; `None` where it is not counted.
+    pub(super) fn cpu_seconds(&self) -> Option<f64> {
+        cpu_seconds_in(self.counts_cpu.as_deref()?)
+    }
+
+    /// The most memory in bytes until now; `None` where it is not counted.
+    pub(super) fn peak_memory(&self) -> Option<u64> {
+        peak_memory_in(self.counts_memory.as_deref()?)
+    }
+
     /// One controller's group of version 1.
     fn create_v1(&mut self, controller: &str, directory: &Path, limits: &Limits) {
         let wanted = match controller {
-            "memory" => true,
+            "memory" | "cpuacct" => true,
             "pids" => limits.processes.is_some(),
             _ => limits.cpus.is_some(),
         };
-        if !wanted || fs::create_dir(directory).is_err() {
+        // Controllers can share a hierarchy, as `cpu,cpuacct` mostly do.
+        let shared = self.directories.iter().any(|made| made == directory);
+        if !wanted || !shared && fs::create_dir(directory).is_err() {
             return;
         }
         let write = |file: &str, value: u64| fs::write(directory.join(file), value.to_string()).is_ok();
@@ -96,7 +113,9 @@ impl ControlGroups {
                     write("memory.memsw.limit_in_bytes", bytes); // only where swap is accounted
                 }
                 self.kills = Some(directory.join("memory.oom_control"));
+                self.counts_memory = Some(directory.to_owned());
             }
+            "cpuacct" => self.counts_cpu = Some(directory.to_owned()),
             "pids" => {
                 self.limits_processes =
                     limits.processes.is_some_and(|count| write("pids.max", count.saturating_add(OWN_PROCESSES)));
@@ -107,7 +126,9 @@ impl ControlGroups {
                 });
             }
         }
-        self.directories.push(directory.to_owned());
+        if !shared {
+            self.directories.push(directory.to_owned());
+        }
     }
 
     /// One group of version 2: below our own group, or beside it, since a group with processes of its own
@@ -134,6 +155,7 @@ impl ControlGroups {
             self.limits_cpus =
                 limits.cpus.is_some_and(|cpus| write("cpu.max", format!("{} {CPU_PERIOD}", quota(cpus))));
             self.kills = Some(directory.join("memory.events"));
+            (self.counts_cpu, self.counts_memory) = (Some(directory.clone()), Some(directory.clone()));
             self.directories.push(directory);
             return;
         }

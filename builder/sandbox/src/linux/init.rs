@@ -17,14 +17,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, set_dumpable_behavior,
-    set_parent_process_death_signal, setsid, waitpid,
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open,
+    set_dumpable_behavior, set_parent_process_death_signal, setsid, waitpid,
 };
 
-use super::order::{Action, Command, During, Failure, Order, Report};
+use super::order::{Action, Answer, Command, During, Failure, Order, Report};
 use super::{command, copy, root, sys};
-use crate::SandboxError;
 use crate::docker::{agent, program};
+use crate::{SandboxError, Usage};
 
 /// The name the program is called by to become a sandbox.
 pub(super) const MARKER: &str = "package-builder-sandbox";
@@ -68,7 +68,12 @@ fn serve() -> io::Result<()> {
         Ok(order) => supervise(&order, &socket).unwrap_or_else(Report::from),
         Err(error) => Report::Failed { action: "reading the sandbox order".into(), reason: error.to_string() },
     };
-    let mut answer = serde_json::to_vec(&report)?;
+    // Of a sandbox that was killed, only the kernel knows what its processes used.
+    let usage = match report {
+        Report::Exited(_) | Report::Signaled(_) => sys::usage_of_children(),
+        _ => Usage::default(),
+    };
+    let mut answer = serde_json::to_vec(&Answer { report, usage })?;
     answer.push(b'\n');
     (&socket).write_all(&answer)
 }
@@ -206,13 +211,19 @@ fn enter(order: &Order, merged: &Path) -> Result<(), Failure> {
     root::enter(order, merged)
 }
 
-/// Waits for the command, and for whatever else ends in the meantime.
+/// Waits for the command, kills what it leaves, and waits for that as well: what a process has used is known to who
+/// waited for it.
 fn reap(command: Pid) -> Report {
+    let mut report = Report::Lost;
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) if pid == command => return Report::of(status),
+            Ok(Some((pid, status))) if pid == command => {
+                report = Report::of(status);
+                // To "the group of process 1" is to everyone, but for process 1 (kill(2)).
+                kill_process_group(Pid::INIT, Signal::KILL).ok();
+            }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return Report::Lost,
+            Err(_) => return report,
         }
     }
 }

@@ -6,7 +6,7 @@ use rustix::process::WaitStatus;
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
-use crate::{ExecSpec, User};
+use crate::{ExecSpec, Usage, User};
 
 /// All a sandbox process needs to know; it inherits nothing else.
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +85,15 @@ pub(super) enum Action {
         /// The directory inside.
         guest: PathBuf,
     },
+}
+
+/// What a sandbox process answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    /// How it went.
+    pub(super) report: Report,
+    /// What its processes used, as far as the one that waited for them can tell.
+    pub(super) usage: Usage,
 }
 
 /// How it went.

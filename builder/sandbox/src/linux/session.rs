@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,9 +20,9 @@ use tokio_util::io::ReaderStream;
 use super::cgroup::ControlGroups;
 use super::identity::Identity;
 use super::init::MARKER;
-use super::order::{Action, Order, ProcessLimits, Report};
+use super::order::{Action, Answer, Order, ProcessLimits, Report};
 use crate::watch::{Stop, Watch};
-use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec};
+use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec, Usage};
 
 /// How much output is read at once.
 const CHUNK: usize = 64 * 1024;
@@ -43,6 +43,8 @@ pub(super) struct LinuxSession {
     groups: ControlGroups,
     /// Held while a sandbox process runs: there is one upper directory.
     turn: Arc<Mutex<()>>,
+    /// What commands used, by those who waited for them.
+    waited: std::sync::Mutex<Usage>,
     /// Whether what was written was removed, which is the caller's business where the caller can.
     clean: bool,
 }
@@ -71,8 +73,8 @@ impl Drop for Running {
 
 /// What a sandbox process left behind.
 struct Outcome {
-    /// Its report.
-    report: Report,
+    /// Its answer.
+    answer: Answer,
     /// Why the wait for it stopped.
     stop: Stop,
 }
@@ -81,14 +83,20 @@ impl LinuxSession {
     /// A session in a prepared scratch directory.
     pub(super) fn new(spec: SessionSpec, identity: Identity) -> Self {
         let groups = ControlGroups::create(&spec.limits);
-        Self { spec, identity, groups, turn: Arc::default(), clean: false }
+        let nothing = Usage { cpu_seconds: Some(0.0), peak_memory: None, disk: Some(0) };
+        Self { spec, identity, groups, turn: Arc::default(), waited: nothing.into(), clean: false }
+    }
+
+    /// What commands used, by those who waited for them.
+    fn waited(&self) -> std::sync::MutexGuard<'_, Usage> {
+        self.waited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has an action done that is not a command.
     pub(super) async fn give(&self, action: Action) -> Result<Report, SandboxError> {
         let mut output = Vec::new();
         let outcome = self.perform(action, &mut output, &Watch::with_times(None, None)).await?;
-        match outcome.report {
+        match outcome.answer.report {
             Report::Lost => Err(SandboxError::failed(
                 format!("working in session {}", self.spec.name),
                 format!("the sandbox process ended early; it wrote: {}", String::from_utf8_lossy(&output).trim()),
@@ -103,6 +111,7 @@ impl LinuxSession {
         let broken = |reason: std::io::Error| {
             SandboxError::failed(format!("running a sandbox process for session {}", self.spec.name), reason)
         };
+        let is_command = matches!(action, Action::Run(_));
         let order = serde_json::to_vec(&self.order(action)).map_err(|error| broken(error.into()))?;
         let (reader, writer) = std::io::pipe().map_err(broken)?;
         let (ours, theirs) = StdUnixStream::pair().map_err(broken)?;
@@ -120,6 +129,8 @@ impl LinuxSession {
             command.stdout(writer.try_clone().map_err(broken)?).stderr(writer);
             command.spawn().map_err(broken)?
         };
+        // Unknown until it has ended well, whatever becomes of it or of the caller.
+        let before = is_command.then(|| std::mem::take(&mut *self.waited()));
         let mut running = Running { child: Some(child), turn: Some(turn) };
         let output = Receiver::from_owned_fd(reader.into()).map_err(broken)?;
         let mut chunks = ReaderStream::with_capacity(output, CHUNK);
@@ -139,7 +150,11 @@ impl LinuxSession {
         let Some(child) = running.child.as_mut() else { return Err(broken(std::io::ErrorKind::NotFound.into())) };
         let status = child.wait().await.map_err(broken)?;
         running.child = None;
-        Ok(Outcome { report: parse(&answer, status), stop })
+        let answer = parse(&answer, status);
+        if let Some(before) = before {
+            *self.waited() = before.and(answer.usage);
+        }
+        Ok(Outcome { answer, stop })
     }
 
     /// The order for an action in this session.
@@ -172,10 +187,13 @@ impl LinuxSession {
 }
 
 /// Reads a sandbox process's answer.
-fn parse(answer: &str, status: ExitStatus) -> Report {
-    serde_json::from_str(answer.trim()).unwrap_or_else(|_| Report::Failed {
-        action: "running a sandbox process".into(),
-        reason: format!("it ended with {status} and answered {answer:?}"),
+fn parse(answer: &str, status: ExitStatus) -> Answer {
+    serde_json::from_str(answer.trim()).unwrap_or_else(|_| Answer {
+        report: Report::Failed {
+            action: "running a sandbox process".into(),
+            reason: format!("it ended with {status} and answered {answer:?}"),
+        },
+        usage: Usage::default(),
     })
 }
 
@@ -186,7 +204,7 @@ impl Session for LinuxSession {
         let kills = self.groups.kills();
         let action = Action::Run(spec.into());
         let outcome = self.perform(action, sink, &watch).await?;
-        let status = match (outcome.stop, outcome.report) {
+        let status = match (outcome.stop, outcome.answer.report) {
             (_, Report::Failed { action, reason }) => return Err(SandboxError::Failed { action, reason }),
             (Stop::TimedOut, _) => ExecStatus::TimedOut,
             (Stop::Idle, _) => ExecStatus::Idle,
@@ -210,6 +228,16 @@ impl Session for LinuxSession {
 
     async fn copy_in(&self, host_files: &[PathBuf], guest: &Path) -> Result<(), SandboxError> {
         self.carry_out(Action::CopyIn { files: host_files.to_owned(), guest: guest.to_owned() }).await
+    }
+
+    fn usage(&self) -> Usage {
+        let waited = *self.waited();
+        Usage {
+            // The group also knows what was killed.
+            cpu_seconds: self.groups.cpu_seconds().or(waited.cpu_seconds),
+            peak_memory: self.groups.peak_memory(),
+            disk: waited.disk,
+        }
     }
 
     async fn end(mut self: Box<Self>) -> Result<(), SandboxError> {

@@ -5,6 +5,7 @@ mod endings;
 mod files;
 mod isolation;
 mod place;
+mod usage;
 
 use std::pin::Pin;
 
@@ -37,6 +38,8 @@ checks![
     commands::background_process_ends_with_its_command,
     commands::memory_hog_is_out_of_memory,
     commands::fork_bomb_stops_at_the_limit,
+    usage::what_is_used_is_counted,
+    usage::what_is_killed_is_counted,
     files::files_persist_and_the_layer_does_not_change,
     files::copies_in_and_out,
     files::no_link_leads_out_of_the_session,
