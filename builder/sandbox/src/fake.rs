@@ -21,6 +21,8 @@ pub enum Call {
     CopyIn(Vec<PathBuf>, PathBuf),
     /// A directory was copied out into one of the host.
     CopyOut(PathBuf, PathBuf),
+    /// A session became a layer.
+    IntoLayer(PathBuf),
     /// A session was ended.
     End,
     /// A session was dropped without being ended.
@@ -126,6 +128,14 @@ impl Sandbox for FakeSandbox {
         self.note(Call::Start(spec));
         Ok(Box::new(FakeSession { sandbox: self.clone(), ended: false }))
     }
+
+    async fn has_layer(&self, layer: &Path) -> Result<bool, SandboxError> {
+        Ok(layer.is_dir())
+    }
+
+    async fn remove_layer(&self, layer: &Path) -> Result<(), SandboxError> {
+        fs::remove_dir_all(layer).map_err(|error| SandboxError::failed(format!("removing {}", layer.display()), error))
+    }
 }
 
 /// A session that only pretends.
@@ -167,6 +177,12 @@ impl Session for FakeSession {
         self.sandbox.usage
     }
 
+    async fn into_layer(mut self: Box<Self>, layer: &Path) -> Result<(), SandboxError> {
+        self.ended = true;
+        self.sandbox.note(Call::IntoLayer(layer.to_owned()));
+        fs::create_dir(layer).map_err(|error| SandboxError::failed(format!("making {}", layer.display()), error))
+    }
+
     async fn end(mut self: Box<Self>) -> Result<(), SandboxError> {
         self.ended = true;
         self.sandbox.note(Call::End);
@@ -197,6 +213,7 @@ mod tests {
         let spec = SessionSpec {
             name: "fake".into(),
             layer: "/layer".into(),
+            above: Vec::new(),
             scratch: "/scratch".into(),
             binds: Vec::new(),
             volumes: Vec::new(),

@@ -59,6 +59,18 @@ pub trait Sandbox: Send + Sync {
     /// # Errors
     /// The session could not be set up.
     async fn start(&self, spec: SessionSpec) -> Result<Box<dyn Session>, SandboxError>;
+
+    /// Whether a layer that a session became is still there, whole.
+    ///
+    /// # Errors
+    /// It cannot be known.
+    async fn has_layer(&self, layer: &Path) -> Result<bool, SandboxError>;
+
+    /// Removes a layer that a session became; there need not be one. No session may be using it.
+    ///
+    /// # Errors
+    /// Something of it is left.
+    async fn remove_layer(&self, layer: &Path) -> Result<(), SandboxError>;
 }
 
 /// A running environment. Files written by one command are there for the next.
@@ -85,6 +97,13 @@ pub trait Session: Send + Sync {
 
     /// What the commands that have ended used; copying in and out does not count.
     fn usage(&self) -> Usage;
+
+    /// Ends the session, and makes what its commands wrote outside of its volumes a layer: the directory `layer`, which
+    /// must not exist, on the file system of the session's scratch directory. It appears whole or not at all.
+    ///
+    /// # Errors
+    /// There is no such layer. The session has ended all the same.
+    async fn into_layer(self: Box<Self>, layer: &Path) -> Result<(), SandboxError>;
 
     /// Ends the session and everything in it.
     ///

@@ -40,6 +40,9 @@ pub struct SessionSpec {
     /// The directory of the root file system the session is stacked on; never written to. Its name is its
     /// content: sandboxes may cache by it.
     pub layer: PathBuf,
+    /// Layers over that one, the lowest first, each made by [`Session::into_layer`](crate::Session::into_layer) of this
+    /// kind of sandbox over exactly the ones before it; never written to.
+    pub above: Vec<PathBuf>,
     /// An empty directory of the host, on a real file system, for the session's own writes. The caller
     /// removes it when the session has ended.
     pub scratch: PathBuf,

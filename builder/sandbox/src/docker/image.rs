@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptions};
+use bollard::models::ContainerConfig;
+use bollard::query_parameters::{CommitContainerOptionsBuilder, CreateImageOptionsBuilder, RemoveImageOptions};
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 
@@ -17,8 +18,17 @@ const REPOSITORY: &str = "package-builder/layer";
 /// The image of a layer, imported if the engine does not have it.
 pub(super) async fn ensure(docker: &Docker, layer: &Path) -> Result<String, SandboxError> {
     let layer = canonical(layer)?;
+    if let Some(image) = find(docker, &layer).await? {
+        return Ok(image);
+    }
     let tag = tag_of(&layer);
-    let image = format!("{REPOSITORY}:{tag}");
+    import(docker, &layer, &tag).await?;
+    Ok(format!("{REPOSITORY}:{tag}"))
+}
+
+/// The image of a layer, if the engine has it.
+pub(super) async fn find(docker: &Docker, layer: &Path) -> Result<Option<String>, SandboxError> {
+    let image = format!("{REPOSITORY}:{}", tag_of(&canonical(layer)?));
     let known = within(format!("looking for the image {image}"), async {
         match docker.inspect_image(&image).await {
             Ok(_) => Ok(true),
@@ -26,10 +36,20 @@ pub(super) async fn ensure(docker: &Docker, layer: &Path) -> Result<String, Sand
             Err(error) => Err(error),
         }
     });
-    if !known.await? {
-        import(docker, &layer, &tag).await?;
-    }
-    Ok(image)
+    Ok(known.await?.then_some(image))
+}
+
+/// Makes an image of what was written in a container, for a layer that is still to be made here.
+pub(super) async fn commit(docker: &Docker, container: &str, layer: &Path) -> Result<(), SandboxError> {
+    let (Some(parent), Some(name)) = (layer.parent(), layer.file_name()) else {
+        return Err(SandboxError::failed(format!("making the layer {}", layer.display()), "it has no name"));
+    };
+    let tag = tag_of(&canonical(parent)?.join(name));
+    let changes = format!("LABEL {}={}", leftovers::MARK.0, leftovers::MARK.1);
+    let options = CommitContainerOptionsBuilder::default().container(container).repo(REPOSITORY).tag(&tag);
+    let options = options.changes(&changes).pause(false).build();
+    let action = format!("making the image {REPOSITORY}:{tag}");
+    within(action, docker.commit_container(options, ContainerConfig::default())).await.map(drop)
 }
 
 /// Removes the image of a layer, if there is one.

@@ -4,7 +4,9 @@
 //! whatever one leaves running, and copies files. That costs milliseconds where the engine's own ways to do
 //! these things cost tens of them each, and leaves the isolation to the engine. The program that uses this
 //! has to call [`init_if_called`](crate::linux::init_if_called) first thing in `main`. The engine has to be
-//! on the same machine. It mounts its own `/etc/hostname`, which a package that owns that file cannot
+//! on the same machine. A session becomes a layer as an image of its container; an engine that stores on fuse-overlayfs
+//! loses what was written there in place to a file that has several names in a lower layer (rpm never does that). It
+//! mounts its own `/etc/hostname`, which a package that owns that file cannot
 //! replace.
 
 pub(crate) mod agent;
@@ -78,7 +80,12 @@ impl DockerSandbox {
         let docker = self.docker().await?.clone();
         let image = {
             let _turn = self.importing.lock().await;
-            image::ensure(&docker, &spec.layer).await?
+            match spec.above.last() {
+                None => image::ensure(&docker, &spec.layer).await?,
+                Some(top) => image::find(&docker, top).await?.ok_or_else(|| {
+                    SandboxError::failed(format!("looking for the image of {}", top.display()), "the engine lost it")
+                })?,
+            }
         };
         let name = format!("package-builder-{}-{}", spec.name, leftovers::unique());
         let program = program::this(&spec.scratch)
@@ -116,6 +123,19 @@ impl Sandbox for DockerSandbox {
     async fn start(&self, spec: SessionSpec) -> Result<Box<dyn Session>, SandboxError> {
         init::require()?;
         Ok(Box::new(self.start_session(spec).await?))
+    }
+
+    async fn has_layer(&self, layer: &Path) -> Result<bool, SandboxError> {
+        Ok(layer.is_dir() && image::find(self.docker().await?, layer).await?.is_some())
+    }
+
+    async fn remove_layer(&self, layer: &Path) -> Result<(), SandboxError> {
+        if !layer.is_dir() {
+            return Ok(());
+        }
+        self.forget(layer).await?;
+        std::fs::remove_dir(layer)
+            .map_err(|error| SandboxError::failed(format!("removing the layer {}", layer.display()), error))
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_util::bytes::{Buf, Bytes};
 
 use super::frame::{Answer, CHUNK, Kind, Order};
 use super::link::Link;
-use super::{REQUEST_TIME, archive, leftovers, tree, within};
+use super::{REQUEST_TIME, archive, image, leftovers, tree, within};
 use crate::linux::identity::BUILDER_ID;
 use crate::linux::order::Report;
 use crate::watch::{Stop, Watch};
@@ -275,6 +275,25 @@ impl Session for DockerSession {
 
     fn usage(&self) -> Usage {
         self.used().unwrap_or_default()
+    }
+
+    async fn into_layer(self: Box<Self>, layer: &Path) -> Result<(), SandboxError> {
+        let action = || self.doing(&format!("making {}", layer.display()));
+        // The image is the layer; the directory only says that there is one.
+        let working = tempfile::tempdir_in(layer.parent().unwrap_or(Path::new("/")))
+            .map_err(|error| SandboxError::failed(action(), error))?;
+        let made = async {
+            *self.link.lock().await = None;
+            self.stop_container().await?;
+            if layer.symlink_metadata().is_ok() {
+                return Err(SandboxError::failed(action(), "it is there already"));
+            }
+            image::commit(&self.docker, &self.id, layer).await?;
+            std::fs::rename(working.path(), layer).map_err(|error| SandboxError::failed(action(), error))
+        };
+        let made = made.await;
+        let ended = self.end().await;
+        made.and(ended)
     }
 
     async fn end(self: Box<Self>) -> Result<(), SandboxError> {

@@ -175,6 +175,10 @@ fn act(order: &Order, report: &io::PipeWriter) -> Result<Report, Failure> {
         root::remove_writes(order)?;
         return Ok(Report::Done);
     }
+    if matches!(order.action, Action::Settle) {
+        root::settle_writes(order)?;
+        return Ok(Report::Done);
+    }
     let merged = root::mount_overlay(order)?;
     match &order.action {
         Action::CopyOut { guest, host } => {
@@ -185,7 +189,7 @@ fn act(order: &Order, report: &io::PipeWriter) -> Result<Report, Failure> {
             copy::copy_in(&merged, files, guest, order.identity.is_single())?;
             Ok(Report::Done)
         }
-        Action::Probe | Action::Clean => {
+        Action::Probe | Action::Clean | Action::Settle => {
             enter(order, &merged)?;
             Ok(Report::Done)
         }

@@ -63,8 +63,8 @@ impl LinuxSandbox {
         init::require()?;
         let (layer, limits) = (scratch.to_owned(), crate::Limits::default());
         let scratch = scratch.to_owned();
-        let spec =
-            SessionSpec { name: "leftover".into(), layer, scratch, binds: Vec::new(), volumes: Vec::new(), limits };
+        let (above, binds, volumes) = (Vec::new(), Vec::new(), Vec::new());
+        let spec = SessionSpec { name: "leftover".into(), layer, above, scratch, binds, volumes, limits };
         Box::new(LinuxSession::new(spec, Identity::detect())).end().await
     }
 
@@ -81,7 +81,8 @@ impl LinuxSandbox {
             fs::create_dir(directory).map_err(|error| SandboxError::failed(in_parent("making a directory"), error))?;
         }
         let limits = crate::Limits::default();
-        let spec = SessionSpec { name: "check".into(), layer, scratch, binds: Vec::new(), volumes: Vec::new(), limits };
+        let (above, binds, volumes) = (Vec::new(), Vec::new(), Vec::new());
+        let spec = SessionSpec { name: "check".into(), layer, above, scratch, binds, volumes, limits };
         let session = open_session(spec)?;
         match session.give(Action::Probe).await? {
             Report::Done => Ok(()),
@@ -113,6 +114,31 @@ impl Sandbox for LinuxSandbox {
         init::require()?;
         Ok(Box::new(open_session(spec)?))
     }
+
+    async fn has_layer(&self, layer: &Path) -> Result<bool, SandboxError> {
+        Ok(layer.is_dir())
+    }
+
+    async fn remove_layer(&self, layer: &Path) -> Result<(), SandboxError> {
+        let action = || format!("removing the layer {}", layer.display());
+        let mut doomed = layer.as_os_str().to_owned();
+        doomed.push(".gone");
+        let doomed = PathBuf::from(doomed);
+        // It is gone at once, whatever becomes of the rest.
+        match fs::rename(layer, &doomed) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !doomed.exists() => return Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(SandboxError::failed(action(), error));
+            }
+            _ => {}
+        }
+        // Its files are other users' where there are subordinate ones.
+        let scratch = tempfile::tempdir_in(doomed.parent().unwrap_or(Path::new("/")))
+            .map_err(|error| SandboxError::failed(action(), error))?;
+        fs::rename(&doomed, scratch.path().join("upper")).map_err(|error| SandboxError::failed(action(), error))?;
+        self.remove_leftover(scratch.path()).await?;
+        scratch.close().map_err(|error| SandboxError::failed(action(), error))
+    }
 }
 
 /// Prepares the scratch directory and the control groups.
@@ -126,9 +152,11 @@ fn open_session(spec: SessionSpec) -> Result<LinuxSession, SandboxError> {
              directory on ext4, xfs, btrfs or tmpfs",
         ));
     }
-    let layer = fs::metadata(&spec.layer)
-        .map_err(|error| SandboxError::failed(format!("reading the layer {}", spec.layer.display()), error))?;
-    for name in ["upper", "work", "lower", "root"] {
+    let top = spec.above.last().unwrap_or(&spec.layer);
+    let layer = fs::metadata(top)
+        .map_err(|error| SandboxError::failed(format!("reading the layer {}", top.display()), error))?;
+    let lower = (0..=spec.above.len()).map(root::lower_name);
+    for name in ["upper", "work", "root"].map(str::to_owned).into_iter().chain(lower) {
         fs::create_dir(spec.scratch.join(name)).map_err(|error| SandboxError::failed(action(), error))?;
     }
     // The top directory's attributes are the upper's, so they have to be copied from the layer's.

@@ -13,6 +13,8 @@ use crate::{ExecSpec, Usage, User};
 pub(super) struct Order {
     /// The read-only root file system.
     pub(super) layer: PathBuf,
+    /// Layers over it, the lowest first.
+    pub(super) above: Vec<PathBuf>,
     /// The session's directory on the host: holds `upper`, `work`, `lower` and `root`.
     pub(super) scratch: PathBuf,
     /// Directories of the host to show read-only: (host, guest).
@@ -69,6 +71,8 @@ pub(super) enum Action {
     Probe,
     /// Remove all the session has written, for a user who may not remove files of its other users.
     Clean,
+    /// Take the volumes out of what the session has written, and write that to disk.
+    Settle,
     /// Run a command.
     Run(Command),
     /// Copy the directory `guest` into the directory `host`.

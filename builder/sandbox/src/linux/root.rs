@@ -38,17 +38,22 @@ const PROC_HIDDEN: [&str; 11] = [
     "vmallocinfo",
 ];
 
-/// Mounts layer and upper directory over each other and gives the host path of the result.
+/// Mounts layers and upper directory over each other and gives the host path of the result.
 pub(super) fn mount_overlay(order: &Order) -> Result<PathBuf, Failure> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .during(|| "making mounts private".into())?;
     // With relative names no character of a path can be taken for a mount option.
     chdir(&order.scratch).during(|| format!("entering {}", order.scratch.display()))?;
-    mount_bind_recursive(&order.layer, "lower").during(|| format!("showing the layer {}", order.layer.display()))?;
-    sys::make_read_only(Path::new("lower")).during(|| "making the layer read-only".into())?;
+    let mut lower = Vec::new();
+    for (number, layer) in std::iter::once(&order.layer).chain(&order.above).enumerate() {
+        let name = lower_name(number);
+        mount_bind_recursive(layer, &*name).during(|| format!("showing the layer {}", layer.display()))?;
+        sys::make_read_only(Path::new(&name)).during(|| "making the layer read-only".into())?;
+        lower.insert(0, name);
+    }
     // A `volatile` overlay leaves a mark in its work directory that forbids the next mount.
     clear_directory(Path::new("work")).during(|| "clearing the overlay's work directory".into())?;
-    let base = "lowerdir=lower,upperdir=upper,workdir=work,index=off,metacopy=off";
+    let base = format!("lowerdir={},upperdir=upper,workdir=work,index=off,metacopy=off", lower.join(":"));
     let kind = if order.identity.needs_user_namespace() { "userxattr" } else { "redirect_dir=on" };
     // `volatile` spares writing everything to disk whenever a command ends.
     for options in [format!("{base},{kind},volatile"), format!("{base},{kind}")] {
@@ -73,6 +78,28 @@ pub(super) fn remove_writes(order: &Order) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Takes the volumes out of what was written in the session, and sees to it that the rest is on disk: as a layer it is
+/// trusted from now on.
+pub(super) fn settle_writes(order: &Order) -> Result<(), Failure> {
+    let upper = in_scratch(order, "upper");
+    for volume in &order.volumes {
+        let path = upper.join(volume.strip_prefix("/").unwrap_or(volume));
+        let action = || format!("removing {}", path.display());
+        // What is no directory hides one of the layer's, and says nothing of a volume's content.
+        if path.symlink_metadata().is_ok_and(|file| file.is_dir()) {
+            fs::remove_dir_all(&path).during(action)?;
+        }
+    }
+    let directory = open(&upper, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let directory = directory.during(|| format!("opening {}", upper.display()))?;
+    rustix::fs::syncfs(&directory).during(|| format!("writing {} to disk", upper.display()))
+}
+
+/// What a layer is called in the scratch directory, counted from the lowest.
+pub(super) fn lower_name(number: usize) -> String {
+    if number == 0 { "lower".to_owned() } else { format!("lower{number}") }
 }
 
 /// What failed when the overlay could not be mounted.

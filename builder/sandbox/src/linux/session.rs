@@ -167,6 +167,7 @@ impl LinuxSession {
         };
         Order {
             layer: self.spec.layer.clone(),
+            above: self.spec.above.clone(),
             scratch: self.spec.scratch.clone(),
             binds: self.spec.binds.iter().map(|bind| (bind.host.clone(), bind.guest.clone())).collect(),
             volumes: self.spec.volumes.clone(),
@@ -238,6 +239,21 @@ impl Session for LinuxSession {
             peak_memory: self.groups.peak_memory(),
             disk: waited.disk,
         }
+    }
+
+    async fn into_layer(self: Box<Self>, layer: &Path) -> Result<(), SandboxError> {
+        let settled = self.carry_out(Action::Settle).await;
+        let action = || format!("making {} of session {}", layer.display(), self.spec.name);
+        let renamed = settled.and_then(|()| {
+            // A rename would replace an empty directory.
+            let is_there =
+                layer.symlink_metadata().is_ok().then(|| SandboxError::failed(action(), "it is there already"));
+            is_there.map_or(Ok(()), Err)?;
+            std::fs::rename(self.spec.scratch.join("upper"), layer)
+                .map_err(|error| SandboxError::failed(action(), error))
+        });
+        let ended = self.end().await;
+        renamed.and(ended)
     }
 
     async fn end(mut self: Box<Self>) -> Result<(), SandboxError> {

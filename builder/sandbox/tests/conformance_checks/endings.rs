@@ -110,6 +110,7 @@ pub(crate) async fn hold(sandbox: &dyn Sandbox, line: &str, layer: PathBuf, scra
     let spec = sandbox::SessionSpec {
         name: "held".into(),
         layer,
+        above: Vec::new(),
         scratch,
         binds: Vec::new(),
         volumes: Vec::new(),

@@ -4,6 +4,7 @@ mod commands;
 mod endings;
 mod files;
 mod isolation;
+mod layers;
 mod place;
 mod usage;
 
@@ -46,6 +47,9 @@ checks![
     files::binds_are_read_only,
     files::volumes_are_like_any_directory,
     files::owners_and_modes_are_kept,
+    layers::what_a_session_wrote_is_a_layer,
+    layers::layers_are_stacked_and_never_written_to,
+    layers::a_layer_is_made_once_and_can_be_removed,
     isolation::no_network,
     isolation::nothing_of_the_host_is_seen,
     isolation::cannot_mount_or_make_devices,

@@ -68,6 +68,7 @@ impl Place {
         SessionSpec {
             name: "conformance".into(),
             layer: self.layer(),
+            above: Vec::new(),
             scratch: scratch.to_owned(),
             binds: Vec::new(),
             volumes: Vec::new(),
