@@ -100,6 +100,7 @@ async fn session(
     let spec = SessionSpec {
         name: NAME.into(),
         layer: layer.to_owned(),
+        above: Vec::new(),
         scratch: scratch.path().to_owned(),
         binds: Vec::new(),
         volumes: vec!["/tmp".into()],

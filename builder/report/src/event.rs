@@ -141,6 +141,21 @@ pub enum EventKind {
         /// rpm's section (`%build`), or `root` and `collect` for what surrounds rpmbuild.
         phase: String,
     },
+    /// A build root was made; written when the build ends.
+    RootStacked {
+        /// The source package.
+        package: String,
+        /// How many layers it had over the base.
+        layers: usize,
+        /// How many packages were in them, the base's not counted.
+        packages: usize,
+        /// How many packages were installed for this build.
+        installed: usize,
+        /// Whether what was installed became one of the layers.
+        kept: bool,
+        /// How long it took, in seconds.
+        seconds: f64,
+    },
     /// A build root was asked what the build needs besides what its spec states (`%generate_buildrequires`), and
     /// lacked some of it.
     NeedsGenerated {

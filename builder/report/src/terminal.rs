@@ -161,7 +161,8 @@ impl Terminal {
             | EventKind::SourceStarted { .. }
             | EventKind::SourceProgress { .. }
             | EventKind::JobStarted { .. }
-            | EventKind::JobPhase { .. } => vec![],
+            | EventKind::JobPhase { .. }
+            | EventKind::RootStacked { .. } => vec![],
         }
     }
 

@@ -110,6 +110,7 @@ async fn install(
         .start(SessionSpec {
             name: "package-builder-base".to_owned(),
             layer: bootstrap.to_owned(),
+            above: Vec::new(),
             scratch: scratch.clone(),
             binds: vec![Bind { host: packages, guest: PathBuf::from(PACKAGES) }],
             volumes: vec![PathBuf::from(TARGET)],

@@ -3,20 +3,24 @@
 //! ```text
 //! CACHE/layers/DIGEST/        a root file system; DIGEST of the packages it was made of
 //! CACHE/layers/DIGEST.lock    held while it is made
+//! CACHE/layers/over/          layers over base layers ([`library`])
 //! CACHE/macros/DIGEST.json    macro files and rpmrc of an install set
 //! ```
 
 mod base;
 mod bootstrap;
+pub mod library;
 mod macro_files;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sandbox::SandboxError;
 
 use crate::seeds::{SeedError, SeedRpm};
 
 pub use base::{base_digest, prepare_base};
+pub use library::Library;
 pub use macro_files::macro_context;
 
 /// A base layer in the cache.
@@ -26,6 +30,15 @@ pub struct BaseLayer {
     pub directory: PathBuf,
     /// SHA-256 over what it was made of, hexadecimal; the last part of `directory`.
     pub digest: String,
+}
+
+/// The layers that build roots are stacked from.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    /// The base layer's root file system.
+    pub base: PathBuf,
+    /// The layers over it.
+    pub library: Arc<Library>,
 }
 
 /// What happens while a base layer is made.

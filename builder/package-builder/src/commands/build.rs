@@ -11,7 +11,7 @@ use sandbox::linux::LinuxSandbox;
 use sandbox::{Sandbox, SandboxError};
 use tokio::runtime::Runtime;
 
-use crate::buildroot::{self, BaseLayer, BaseProgress};
+use crate::buildroot::{self, BaseLayer, BaseProgress, Layers, Library};
 use crate::cli::{BuildArgs, SandboxChoice};
 use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind, IoContext};
@@ -21,6 +21,9 @@ use crate::runner::{
     fetch_sources, new_run_id, num_cpus,
 };
 use crate::seeds::SeedRpm;
+
+/// So many bytes are written at most for the layers over a base that are kept.
+const MOST_LAYERS: u64 = 20 << 30;
 
 pub(super) fn run(settings: Settings, arguments: &BuildArgs) -> Result<(), CommandError> {
     if arguments.targets.names.is_empty() && !arguments.targets.all {
@@ -80,10 +83,15 @@ fn build(
             check: !arguments.nocheck,
             timeout: Duration::from_secs(arguments.timeout.saturating_mul(60)),
         };
-        let (targets, layer, sandbox) = (&arguments.targets, layer?.directory, Arc::clone(sandbox));
-        let passes = Passes { targets, sources, layer, sandbox, options: &options, events };
+        let layers = runtime.block_on(layers(&planning.settings, layer?, sandbox))?;
+        let library = Arc::clone(&layers.library);
+        let (targets, sandbox) = (&arguments.targets, Arc::clone(sandbox));
+        let passes = Passes { targets, sources, layers, sandbox, options: &options, events };
         let outcome = runtime.block_on(passes.run(&mut planning, &plan));
         write_lock(&mut planning, arguments, true, events);
+        if let Err(error) = runtime.block_on(library.collect(MOST_LAYERS)) {
+            events.emit(EventKind::Diagnostic { text: format!("warning: old layers are not removed: {error}") });
+        }
         end = outcome?;
     } else {
         write_lock(&mut planning, arguments, false, events);
@@ -178,6 +186,13 @@ async fn base_layer(planning: &Planning, sandbox: &dyn Sandbox, events: &Events)
         .map_err(|error| CommandError::infrastructure(format!("base layer: {error}")))?;
     events.emit(EventKind::BaseReady { digest: layer.digest.clone(), seconds: started.elapsed().as_secs_f64() });
     Ok(layer)
+}
+
+/// The base with the layers over it.
+async fn layers(settings: &Settings, base: BaseLayer, sandbox: &Arc<dyn Sandbox>) -> Result<Layers, CommandError> {
+    let library = Library::open(&settings.cache, &base.digest, sandbox).await;
+    let library = library.map_err(|error| CommandError::infrastructure(format!("layers over the base: {error}")))?;
+    Ok(Layers { base: base.directory, library: Arc::new(library) })
 }
 
 fn write_plan(plan: &Plan, path: &Path) -> Result<(), CommandError> {

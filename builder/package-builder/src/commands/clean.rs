@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sandbox::Sandbox;
 use sandbox::docker::DockerSandbox;
+use sandbox::linux::LinuxSandbox;
+use sandbox::{Sandbox, SandboxError};
 
 use crate::cli::CleanArgs;
 use crate::config::Settings;
@@ -34,7 +35,7 @@ pub(super) fn run(settings: &Settings, arguments: &CleanArgs) -> Result<(), Comm
     }
     if arguments.cache {
         if !arguments.dry_run {
-            forget_images(&settings.cache)?;
+            forget_layers(&settings.cache)?;
         }
         folders.push(settings.cache.clone());
     }
@@ -55,16 +56,33 @@ pub(super) fn run(settings: &Settings, arguments: &CleanArgs) -> Result<(), Comm
     Ok(())
 }
 
-/// Takes the images that a Docker Engine has of the cache's layers away, where there is an engine.
-fn forget_images(cache: &Path) -> Result<(), CommandError> {
-    let docker = DockerSandbox::new();
-    let layers: Vec<_> = children(&cache.join("layers"))?.into_iter().filter(|path| path.is_dir()).collect();
-    super::build::runtime()?.block_on(async {
-        if layers.is_empty() || docker.check().await.is_err() {
-            return Ok(());
+/// Takes away what only sandboxes can remove of the cache's layers: images of a Docker Engine, where there is one, and
+/// files of users that are mapped to others.
+fn forget_layers(cache: &Path) -> Result<(), CommandError> {
+    let (docker, linux) = (DockerSandbox::new(), LinuxSandbox::new());
+    let is_layer = |path: &PathBuf| path.is_dir() && !path.ends_with("over");
+    let bases: Vec<_> = children(&cache.join("layers"))?.into_iter().filter(is_layer).collect();
+    let mut over = Vec::new();
+    for base in children(&cache.join("layers/over"))? {
+        for sandbox in children(&base)? {
+            over.extend(children(&sandbox)?.into_iter().filter(|path| path.is_dir()));
         }
-        for layer in &layers {
-            docker.forget(layer).await.map_err(|error| CommandError::infrastructure(error.to_string()))?;
+    }
+    let is_of_docker = |layer: &Path| {
+        layer.parent().and_then(Path::file_name).is_some_and(|kind| kind.to_string_lossy().starts_with("docker"))
+    };
+    let trouble = |error: SandboxError| CommandError::infrastructure(error.to_string());
+    super::build::runtime()?.block_on(async {
+        let has_docker = !(bases.is_empty() && over.is_empty()) && docker.check().await.is_ok();
+        for layer in bases.iter().filter(|_| has_docker) {
+            docker.forget(layer).await.map_err(trouble)?;
+        }
+        for layer in over {
+            match is_of_docker(&layer) {
+                true if has_docker => docker.remove_layer(&layer).await.map_err(trouble)?,
+                true => {}
+                false => linux.remove_layer(&layer).await.map_err(trouble)?,
+            }
         }
         Ok(())
     })

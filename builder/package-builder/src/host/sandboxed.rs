@@ -113,6 +113,7 @@ impl SandboxedShell {
         let spec = SessionSpec {
             name: "package-builder-eval".to_owned(),
             layer: ground.layer.clone(),
+            above: Vec::new(),
             scratch: scratch.path().to_owned(),
             binds: vec![bind("SOURCES"), bind("SPECS")],
             volumes: Vec::new(),

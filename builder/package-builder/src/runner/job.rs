@@ -1,7 +1,7 @@
 //! One job: a build root from the base layer and the install set, rpmbuild in it, the artifacts out of it.
 //!
 //! ```text
-//! install ─► [ask ─► install more ─► ask …] ─► rpmbuild -ba ─► collect
+//! layers ─► install ─► [ask ─► install more ─► ask …] ─► rpmbuild -ba ─► collect
 //! ```
 //! A root is asked for its needs ([`asking`](super::asking)) where the order says so, and where rpmbuild itself says
 //! that some are not met. What is asked may also end the job before it is over ([`JobEnd::Stopped`]).
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use repository::RepositoryError;
 use sandbox::{Bind, ExecSpec, ExecStatus, Limits, Sandbox, SandboxError, Session, SessionSpec, User};
 
+use crate::buildroot::{BuildrootError, Library};
 use crate::host::TOPDIR;
 use crate::seeds::SeedError;
 
@@ -20,6 +21,8 @@ use super::asking::{MoreNeeds, Stopped};
 use super::conventions::{RPM_FOLDER, environment};
 use super::inputs::LackingSource;
 use super::logs::PhaseLogs;
+use super::prepare::RootRpm;
+use super::root::{Root, Stacked};
 
 /// The folders below [`TOPDIR`] that a build only reads, and those that it writes to.
 const INPUT_FOLDERS: [&str; 2] = ["SOURCES", "SPECS"];
@@ -37,10 +40,14 @@ pub struct JobOrder {
     pub spec: PathBuf,
     /// Verified sources and patches on the host, under the names the spec expects.
     pub sources: Vec<(String, PathBuf)>,
-    /// RPMs to install over the base layer, in one transaction.
-    pub install: Vec<PathBuf>,
+    /// RPMs that the root has over the base layer; what no layer has is installed in one transaction.
+    pub install: Vec<RootRpm>,
     /// The base layer.
     pub layer: PathBuf,
+    /// Layers over the base, if there are to be any.
+    pub library: Option<Arc<Library>>,
+    /// How many other builds need all that this root has.
+    pub alike: usize,
     /// An empty private folder on the host, removed by the caller.
     pub work: PathBuf,
     /// Where the logs go.
@@ -80,12 +87,29 @@ pub enum JobEnd {
 pub struct JobReport {
     /// How it ended.
     pub end: JobEnd,
+    /// What its root was made from, if there was one.
+    pub root: Option<RootReport>,
     /// The log of the last phase.
     pub log: PathBuf,
     /// Wall time inside rpmbuild.
     pub rpmbuild: Duration,
     /// The first error of writing a log, which does not fail a build.
     pub log_error: Option<String>,
+}
+
+/// What a build root was made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RootReport {
+    /// How many layers it had over the base.
+    pub layers: usize,
+    /// How many packages were in them.
+    pub packages: usize,
+    /// How many packages were installed for this job.
+    pub installed: usize,
+    /// Whether what was installed became one of the layers.
+    pub kept: bool,
+    /// How long it took to choose and make the layers and to install.
+    pub time: Duration,
 }
 
 /// Why a job has no report: not the package's fault.
@@ -106,6 +130,9 @@ pub enum JobError {
     /// A task of ours broke off.
     #[error("preparing the build broke off: {0}")]
     Broken(String),
+    /// A layer of the library cannot be had or made.
+    #[error(transparent)]
+    Layer(#[from] BuildrootError),
     /// A file of ours could not be made.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {
@@ -135,30 +162,51 @@ pub async fn run_job(
     for folder in [&rpms, &inputs, &scratch, &artifacts] {
         std::fs::create_dir_all(folder).map_err(failure("create", folder))?;
     }
-    let spec = inputs.join(place_in(&order.spec, &inputs, None)?);
+    let spec_file = inputs.join(place_in(&order.spec, &inputs, None)?);
     let mut sources = Vec::new();
     for (name, path) in &order.sources {
         sources.push(inputs.join(place_in(path, &inputs, Some(name))?));
     }
-    let session = sandbox
-        .start(SessionSpec {
-            name: order.package.clone(),
-            layer: order.layer.clone(),
-            scratch,
-            binds: vec![Bind { host: rpms.clone(), guest: PathBuf::from(RPM_FOLDER) }],
-            volumes: [TOPDIR, "/tmp", "/var/tmp"].map(PathBuf::from).to_vec(),
-            limits: Limits::default(),
-        })
-        .await?;
+    let spec = SessionSpec {
+        name: order.package.clone(),
+        layer: order.layer.clone(),
+        above: Vec::new(),
+        scratch,
+        binds: vec![Bind { host: rpms.clone(), guest: PathBuf::from(RPM_FOLDER) }],
+        volumes: [TOPDIR, "/tmp", "/var/tmp"].map(PathBuf::from).to_vec(),
+        limits: Limits::default(),
+    };
     let logs = PhaseLogs::new(&order.logs, "root", on_phase);
-    let mut build = Build { session: &*session, order, rpms, artifacts, logs, rpmbuild: Duration::ZERO };
-    let outcome = build.run(&spec, &sources, more).await;
-    let Build { mut logs, rpmbuild, .. } = build;
+    let began = Instant::now();
+    let mut root = Root { sandbox: &**sandbox, order, spec, rpms, logs };
+    let stacked = root.stack().await?;
+    let Root { spec, rpms, mut logs, .. } = root;
+    let Stacked { stack, install, installed } = match stacked {
+        Ok(stacked) => stacked,
+        Err(end) => {
+            logs.flush();
+            let log_error = logs.error.as_ref().map(ToString::to_string);
+            return Ok(JobReport { end, root: None, log: logs.path(), rpmbuild: Duration::ZERO, log_error });
+        }
+    };
+    let session = sandbox.start(SessionSpec { above: stack.above.clone(), ..spec }).await?;
+    let mut build = Build { session: &*session, order, rpms, artifacts, logs, rpmbuild: Duration::ZERO, rooted: None };
+    let outcome = build.run(&install, &spec_file, &sources, more).await;
+    let Build { mut logs, rpmbuild, rooted, .. } = build;
+    let root = rooted.map(|rooted| RootReport {
+        layers: stack.above.len(),
+        packages: stack.packages.len(),
+        installed: installed + install.len(),
+        kept: installed > 0,
+        time: rooted.duration_since(began),
+    });
     logs.flush();
     let ended = session.end().await;
     let end = outcome?;
     ended?;
-    Ok(JobReport { end, log: logs.path(), rpmbuild, log_error: logs.error.map(|error| error.to_string()) })
+    // Until here nobody may remove the layers.
+    drop(stack);
+    Ok(JobReport { end, root, log: logs.path(), rpmbuild, log_error: logs.error.map(|error| error.to_string()) })
 }
 
 /// A build that goes on in a session.
@@ -172,6 +220,8 @@ pub(super) struct Build<'s, 'a> {
     pub(super) logs: PhaseLogs<'a>,
     /// Wall time inside rpmbuild so far.
     rpmbuild: Duration,
+    /// When the root had all that it was to have at first.
+    rooted: Option<Instant>,
 }
 
 /// How a step of a build ended, if that ends the build.
@@ -192,15 +242,28 @@ pub(super) use go_on;
 pub(super) const NEEDS_NOT_MET: ExecStatus = ExecStatus::Exited(11);
 
 impl Build<'_, '_> {
-    async fn run(&mut self, spec: &Path, sources: &[PathBuf], more: &dyn MoreNeeds) -> Result<JobEnd, JobError> {
-        Ok(match self.steps(spec, sources, more).await? {
+    async fn run(
+        &mut self,
+        install: &[PathBuf],
+        spec: &Path,
+        sources: &[PathBuf],
+        more: &dyn MoreNeeds,
+    ) -> Result<JobEnd, JobError> {
+        Ok(match self.steps(install, spec, sources, more).await? {
             Ok(built) => JobEnd::Built(built),
             Err(end) => end,
         })
     }
 
-    async fn steps(&mut self, spec: &Path, sources: &[PathBuf], more: &dyn MoreNeeds) -> Step<Vec<PathBuf>> {
-        go_on!(self.install(&self.order.install).await);
+    async fn steps(
+        &mut self,
+        install: &[PathBuf],
+        spec: &Path,
+        sources: &[PathBuf],
+        more: &dyn MoreNeeds,
+    ) -> Step<Vec<PathBuf>> {
+        go_on!(self.install(install).await);
+        self.rooted = Some(Instant::now());
         go_on!(self.make_folders().await);
         self.session.copy_in(&[spec.to_owned()], Path::new(&format!("{TOPDIR}/SPECS"))).await?;
         self.session.copy_in(sources, Path::new(&format!("{TOPDIR}/SOURCES"))).await?;
@@ -229,11 +292,7 @@ impl Build<'_, '_> {
             return Ok(Ok(()));
         }
         self.logs.enter("root");
-        // `--oldpackage`: the tree decides its versions, even below the seed's. Dependencies are checked.
-        let mut argv = owned(&["rpm", "--define", "_dbpath /var/lib/rpm", "-U", "--oldpackage"]);
-        for path in rpms {
-            argv.push(format!("{RPM_FOLDER}/{}", place_in(path, &self.rpms, None)?));
-        }
+        let argv = install_command(rpms, &self.rpms)?;
         self.as_root(argv).await
     }
 
@@ -321,6 +380,16 @@ impl Build<'_, '_> {
     }
 }
 
+/// The transaction that installs RPMs of the host, which it puts into a folder that the session sees as [`RPM_FOLDER`].
+pub(super) fn install_command(rpms: &[PathBuf], folder: &Path) -> Result<Vec<String>, JobError> {
+    // `--oldpackage`: the tree decides its versions, even below the seed's. Dependencies are checked.
+    let mut argv = owned(&["rpm", "--define", "_dbpath /var/lib/rpm", "-U", "--oldpackage"]);
+    for path in rpms {
+        argv.push(format!("{RPM_FOLDER}/{}", place_in(path, folder, None)?));
+    }
+    Ok(argv)
+}
+
 pub(super) fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -339,6 +408,6 @@ fn place_in(path: &Path, folder: &Path, name: Option<&str>) -> Result<String, Jo
     Ok(name)
 }
 
-fn failure<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> JobError + 'a {
+pub(super) fn failure<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> JobError + 'a {
     move |source| JobError::Io { action, path: path.to_owned(), source }
 }

@@ -17,6 +17,7 @@ mod logs;
 mod passes;
 mod planning;
 mod prepare;
+mod root;
 mod state;
 mod stop;
 mod variants;
@@ -27,12 +28,13 @@ pub use events::{Events, new_run_id};
 pub use generated::GeneratedNeeds;
 pub use ground::{Ground, emit_base_progress};
 pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings, fetch_sources};
-pub use job::{JobEnd, JobError, JobOrder, JobReport, run_job};
+pub use job::{JobEnd, JobError, JobOrder, JobReport, RootReport, run_job};
 pub use lock::{
     Lock, LockedBase, LockedCycle, LockedNeeds, LockedPackage, LockedRpm, LockedStart, LockedVariant, Origin,
 };
 pub use locked::Locked;
 pub use passes::Passes;
 pub use planning::{Planning, blocked_targets, emit_plan};
+pub use prepare::RootRpm;
 pub use state::{BuiltPackage, State};
 pub use variants::Variants;

@@ -7,7 +7,6 @@
 mod progress;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use planner::Plan;
@@ -20,6 +19,7 @@ use super::events::Events;
 use super::inputs::{FetchedSources, fetch_of};
 use super::planning::Planning;
 use super::stop::StopSignals;
+use crate::buildroot::Layers;
 use crate::cli::TargetArgs;
 use crate::error::CommandError;
 
@@ -29,8 +29,8 @@ pub struct Passes<'a> {
     pub targets: &'a TargetArgs,
     /// The sources of the plan's stale packages.
     pub sources: FetchedSources,
-    /// The base layer.
-    pub layer: PathBuf,
+    /// What build roots are stacked from.
+    pub layers: Layers,
     /// Where builds run.
     pub sandbox: Arc<dyn Sandbox>,
     /// How.
@@ -103,8 +103,8 @@ impl Passes<'_> {
             let fetched = tokio::task::block_in_place(|| fetch_of(planning, &lacking, self.events));
             self.sources.extend(fetched);
         }
-        let (layer, sandbox) = (self.layer.clone(), Arc::clone(&self.sandbox));
-        let end = run(planning, plan, &self.sources, layer, sandbox, self.options, self.events).await?;
+        let sandbox = Arc::clone(&self.sandbox);
+        let end = run(planning, plan, &self.sources, &self.layers, sandbox, self.options, self.events).await?;
         self.sources.retain(|name, _| !plan.stale.iter().any(|(ran, _)| ran == name));
         Ok(end)
     }

@@ -9,13 +9,22 @@ use super::conventions::KEY_VERSION;
 use super::planning::Planning;
 use crate::seeds::SeedRpm;
 
+/// An RPM of a build root, above the base.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RootRpm {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is to the root: NEVRA and identity, with a space between.
+    pub is: String,
+}
+
 /// A job that is ready to start.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
     /// What to record when it succeeds, its key included.
     pub(super) known: KnownBuild,
     /// RPMs to install over the base layer, by file name.
-    pub(super) install: Vec<PathBuf>,
+    pub(super) install: Vec<RootRpm>,
     /// Those of them that are of seeds.
     pub(super) seeds: Vec<SeedRpm>,
 }
@@ -25,8 +34,8 @@ impl Prepared {
     pub(super) fn beyond(&self, other: &Prepared) -> Option<(Vec<PathBuf>, Vec<SeedRpm>)> {
         let is_here = |(nevra, identity): (&String, &String)| self.known.build_root.get(nevra) == Some(identity);
         other.known.build_root.iter().all(is_here).then(|| {
-            let there: BTreeSet<_> = other.install.iter().collect();
-            let install = self.install.iter().filter(|path| !there.contains(path)).cloned();
+            let there: BTreeSet<_> = other.install.iter().map(|rpm| &rpm.path).collect();
+            let install = self.install.iter().map(|rpm| &rpm.path).filter(|path| !there.contains(path)).cloned();
             let seeds = self.seeds.iter().filter(|seed| !there.contains(&seed.path)).cloned();
             (install.collect(), seeds.collect())
         })
@@ -125,9 +134,10 @@ fn prepare(planning: &Planning, package: &str, members: impl Iterator<Item = Pac
                 return Err("it needs a package that is not built yet".to_owned());
             }
         };
-        let identity = identities.get(&nevra.to_string()).cloned().unwrap_or_default();
-        build_root.insert(nevra.to_string(), identity);
-        install.extend(path);
+        let nevra = nevra.to_string();
+        let identity = identities.get(&nevra).cloned().unwrap_or_default();
+        install.extend(path.map(|path| RootRpm { path, is: format!("{nevra} {identity}") }));
+        build_root.insert(nevra, identity);
     }
     install.sort();
     let inputs = planning.input_digest(package).unwrap_or_default();

@@ -54,6 +54,8 @@ async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
         sources: Vec::new(),
         install: Vec::new(),
         layer: folder.path().to_owned(),
+        library: None,
+        alike: 0,
         work: folder.path().join("work"),
         logs: folder.path().join("logs"),
         defines: Vec::new(),

@@ -27,13 +27,14 @@ use super::more::{AskDispatcher, Asked};
 use super::run::{RunEnd, RunOptions, num_cpus};
 use super::sources::{JobSources, bring_seeds};
 use super::{Executor, Work};
+use crate::buildroot::Layers;
 use crate::error::CommandError;
 use crate::host::Layout;
 use crate::runner::events::Events;
 use crate::runner::inputs::FetchedSources;
 use crate::runner::job::{JobError, JobOrder, JobReport, run_job};
 use crate::runner::planning::Planning;
-use crate::runner::prepare::{Prepared, Start, prepare_job};
+use crate::runner::prepare::{Prepared, RootRpm, Start, prepare_job};
 
 /// What is known of a job that is running.
 pub(super) struct Running {
@@ -51,7 +52,7 @@ pub(super) struct Builds<'a> {
     pub(super) work: PathBuf,
     pub(super) planning: &'a mut Planning,
     pub(super) sources: &'a FetchedSources,
-    pub(super) layer: PathBuf,
+    pub(super) layers: &'a Layers,
     pub(super) sandbox: Arc<dyn Sandbox>,
     pub(super) options: &'a RunOptions,
     pub(super) events: &'a Arc<Events>,
@@ -144,7 +145,9 @@ impl Builds<'_> {
             spec: self.planning.specs[&id.0].path.clone(),
             sources: Vec::new(),
             install: prepared.install.clone(),
-            layer: self.layer.clone(),
+            layer: self.layers.base.clone(),
+            library: Some(Arc::clone(&self.layers.library)),
+            alike: self.alike(id, &prepared),
             work: self.work.join(&id.0),
             logs: self.layout.logs(self.events.run(), &id.0),
             defines: self.planning.defines_of(&id.0),
@@ -155,6 +158,19 @@ impl Builds<'_> {
         };
         self.running.insert(id.clone(), Running { prepared, asked_at });
         Some((order, sources))
+    }
+
+    /// How many other builds that are still to come need all that the root of one has above the base.
+    fn alike(&self, id: &JobId, prepared: &Prepared) -> usize {
+        let name_of = |rpm: &RootRpm| rpm.is.split(' ').next().map(str::to_owned);
+        let wanted: BTreeSet<String> = prepared.install.iter().filter_map(name_of).collect();
+        let nodes = self.planning.graph.nodes.iter();
+        let open = nodes.filter(|(name, _)| **name != id.0 && self.queue.is_open(&JobId((*name).clone())));
+        let needs_all = |root: &[Arc<planner::Member>]| {
+            root.len() >= wanted.len()
+                && root.iter().filter(|member| wanted.contains(&member.nevra.to_string())).count() == wanted.len()
+        };
+        open.filter(|(_, node)| needs_all(&node.build_root)).count()
     }
 
     fn executor(

@@ -43,6 +43,16 @@ impl Builds<'_> {
                 return Ok(());
             }
         };
+        if let Some(root) = &report.root {
+            self.events.emit(EventKind::RootStacked {
+                package: id.0.clone(),
+                layers: root.layers,
+                packages: root.packages,
+                installed: root.installed,
+                kept: root.kept,
+                seconds: root.time.as_secs_f64(),
+            });
+        }
         if let Some(error) = &report.log_error {
             self.events
                 .emit(EventKind::Diagnostic { text: format!("warning: the log of `{}` is not whole: {error}", id.0) });

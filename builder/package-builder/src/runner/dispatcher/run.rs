@@ -1,7 +1,6 @@
 //! One run of a plan: how it goes about it, and how it ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use sandbox::Sandbox;
 
 use super::Dispatcher;
 use super::builds::Builds;
+use crate::buildroot::Layers;
 use crate::error::CommandError;
 use crate::host::Layout;
 use crate::runner::events::Events;
@@ -57,7 +57,7 @@ pub(in crate::runner) async fn run(
     planning: &mut Planning,
     plan: &Plan,
     sources: &FetchedSources,
-    layer: PathBuf,
+    layers: &Layers,
     sandbox: Arc<dyn Sandbox>,
     options: &RunOptions,
     events: &Arc<Events>,
@@ -70,7 +70,7 @@ pub(in crate::runner) async fn run(
         layout,
         planning,
         sources,
-        layer,
+        layers,
         sandbox,
         options,
         events,
