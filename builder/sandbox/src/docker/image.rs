@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use super::{leftovers, tree, within};
 use crate::SandboxError;
 
-/// The repository part of the tag.
-const REPOSITORY: &str = "package-builder/layer";
+/// The repository part of the tag. Podman takes a name without a host for one of a registry.
+const REPOSITORY: &str = "localhost/package-builder/layer";
 
 /// The image of a layer, imported if the engine does not have it.
 pub(super) async fn ensure(docker: &Docker, layer: &Path) -> Result<String, SandboxError> {
@@ -74,8 +74,9 @@ async fn import(docker: &Docker, layer: &Path, tag: &str) -> Result<(), SandboxE
     let root = layer.to_owned();
     let body = tree::stream(move |builder| tree::append_tree(builder, &root));
     let label = format!("LABEL {}={}", leftovers::MARK.0, leftovers::MARK.1);
-    let options =
-        CreateImageOptionsBuilder::default().from_src("-").repo(REPOSITORY).tag(tag).changes(vec![label]).build();
+    // Podman does not look at the API's own parameter for the tag.
+    let image = format!("{REPOSITORY}:{tag}");
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(&image).changes(vec![label]).build();
     docker
         .create_image(Some(options), Some(bollard::body_try_stream(body)), None)
         .try_for_each(async |_| Ok(()))

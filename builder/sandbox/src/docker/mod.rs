@@ -15,6 +15,7 @@ mod frame;
 mod image;
 mod leftovers;
 mod link;
+mod podman;
 pub(crate) mod program;
 mod session;
 mod tree;
@@ -51,6 +52,8 @@ const SHARED_MEMORY: i64 = 1 << 30;
 pub struct DockerSandbox {
     /// The connection, made at first use.
     docker: Arc<OnceCell<Docker>>,
+    /// Whether it is to Podman.
+    is_podman: Arc<OnceCell<bool>>,
     /// Held while an image is imported.
     importing: Arc<Mutex<()>>,
 }
@@ -75,6 +78,16 @@ impl DockerSandbox {
         self.docker.get_or_try_init(connect).await
     }
 
+    /// Whether the engine is Podman, by its Docker API.
+    async fn is_podman(&self, docker: &Docker) -> Result<bool, SandboxError> {
+        let found = self.is_podman.get_or_try_init(|| async {
+            let version = within("asking the engine for its version", docker.version()).await?;
+            let parts = version.components.unwrap_or_default();
+            Ok::<_, SandboxError>(parts.iter().any(|part| part.name.to_lowercase().contains("podman")))
+        });
+        found.await.copied()
+    }
+
     /// Makes and starts the container.
     async fn start_session(&self, spec: SessionSpec) -> Result<DockerSession, SandboxError> {
         let docker = self.docker().await?.clone();
@@ -90,11 +103,15 @@ impl DockerSandbox {
         let name = format!("package-builder-{}-{}", spec.name, leftovers::unique());
         let program = program::this(&spec.scratch)
             .map_err(|error| SandboxError::failed("looking for this program's own file", error))?;
-        let body = container(&spec, image, program);
+        let is_podman = self.is_podman(&docker).await?;
+        let mut body = container(&spec, image, program);
+        if is_podman {
+            podman::adapt(&mut body, &spec);
+        }
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let action = format!("creating the container {name}");
         let created = within(action, docker.create_container(Some(options), body)).await?;
-        let session = DockerSession::new(docker, created.id, spec);
+        let session = DockerSession::new(docker, created.id, spec, is_podman);
         session.start().await?;
         Ok(session)
     }

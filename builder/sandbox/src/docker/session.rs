@@ -26,7 +26,7 @@ use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec
 const END_TIME: Duration = Duration::from_secs(20);
 /// Files of `/etc` that the engine lays empty ones over, even without a network. Its `/etc/hostname` is a mount, which
 /// stays.
-const MASKED: [&str; 2] = ["hosts", "resolv.conf"];
+pub(super) const MASKED: [&str; 2] = ["hosts", "resolv.conf"];
 /// How many pieces of a copy may wait to be unpacked.
 const WAITING: usize = 16;
 
@@ -39,6 +39,8 @@ pub(super) struct DockerSession {
     id: String,
     /// What it was started from.
     spec: SessionSpec,
+    /// Whether the engine is Podman.
+    is_podman: bool,
     /// The line to the agent, `None` when that is no more; the guard is also the turn to do something.
     link: Mutex<Option<Link>>,
     /// What the agent said last that was used; `None` once a container died with what it knew.
@@ -49,10 +51,10 @@ pub(super) struct DockerSession {
 
 impl DockerSession {
     /// A session with a container that was created.
-    pub(super) fn new(docker: Docker, id: String, spec: SessionSpec) -> Self {
+    pub(super) fn new(docker: Docker, id: String, spec: SessionSpec, is_podman: bool) -> Self {
         let nothing = Usage { cpu_seconds: Some(0.0), peak_memory: None, disk: Some(0) };
         let used = Some(nothing).into();
-        Self { docker, id, spec, link: Mutex::default(), used, ended: AtomicBool::new(false) }
+        Self { docker, id, spec, is_podman, link: Mutex::default(), used, ended: AtomicBool::new(false) }
     }
 
     /// What was used until now.
@@ -69,6 +71,11 @@ impl DockerSession {
     pub(super) async fn start(&self) -> Result<(), SandboxError> {
         let mut turn = self.link.lock().await;
         let mut link = self.start_container().await?;
+        if self.is_podman {
+            // There they are mounted.
+            *turn = Some(link);
+            return Ok(());
+        }
         let masked = MASKED.iter().map(|name| self.spec.layer.join("etc").join(name));
         let masked: Vec<_> = masked.filter(|path| path.symlink_metadata().is_ok_and(|file| file.is_file())).collect();
         let action = || self.doing("putting back the files of /etc that the engine masks");
@@ -112,17 +119,10 @@ impl DockerSession {
         // An error means that it is not running, or that the next request tells more.
         within("", self.docker.kill_container(&self.id, Some(options))).await.ok();
         let action = self.doing("stopping the container");
-        let began = tokio::time::Instant::now();
-        loop {
-            let container = within(action.clone(), self.docker.inspect_container(&self.id, None)).await?;
-            if container.state.and_then(|state| state.running) != Some(true) {
-                return Ok(());
-            }
-            if began.elapsed() > END_TIME {
-                return Err(SandboxError::failed(action, "it does not stop"));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        // How it ended is of no interest, and an error of the wait says no more than that. (Podman has names for states that
+        // an inspection of the container would stumble over.)
+        let ended = timeout(END_TIME, self.docker.wait_container(&self.id, None).next()).await;
+        ended.map(drop).map_err(|_| SandboxError::failed(action, "it does not stop"))
     }
 
     /// Whether the container itself was ended for want of memory.
