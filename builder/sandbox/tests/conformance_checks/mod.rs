@@ -5,6 +5,7 @@ mod endings;
 mod files;
 mod isolation;
 mod layers;
+pub(crate) mod others;
 mod place;
 mod usage;
 
