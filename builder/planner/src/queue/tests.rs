@@ -34,9 +34,35 @@ fn the_longest_remaining_path_goes_first() {
 }
 
 #[test]
-fn equal_paths_go_by_name() {
+fn of_equal_paths_the_most_needed_goes_first_then_the_first_by_name() {
+    let edges = needs(&[("a", &[]), ("b", &[]), ("x", &["b"]), ("y", &["b"]), ("z", &["a"])]);
+    let mut queue = Queue::from_needs(edges, &BTreeMap::new());
+    assert_eq!([(); 2].map(|()| queue.next_ready()), ["b", "a"].map(|name| Some(job(name))));
     let mut queue = Queue::from_needs(needs(&[("b", &[]), ("a", &[]), ("c", &[])]), &BTreeMap::new());
     assert_eq!([(); 3].map(|()| queue.next_ready()), ["a", "b", "c"].map(|name| Some(job(name))));
+}
+
+#[test]
+fn a_job_without_history_is_taken_to_be_as_long_as_the_median_of_those_with() {
+    let durations = [("a", 1.0), ("b", 5.0), ("c", 900.0), ("broken", f64::NAN), ("worse", -1.0)];
+    let durations = durations.map(|(name, seconds)| (name.to_owned(), seconds)).into();
+    let queue = Queue::from_needs(needs(&[("a", &[]), ("new", &[]), ("broken", &[]), ("worse", &[])]), &durations);
+    assert_eq!(["a", "new", "broken", "worse"].map(|name| queue.remaining_path(&job(name)).unwrap()), [1., 5., 5., 5.]);
+    // Where nothing is known, the longest path is that of most jobs.
+    let queue = Queue::from_needs(needs(&[("a", &[]), ("b", &["a"]), ("c", &[])]), &BTreeMap::new());
+    assert_eq!(queue.remaining_path(&job("a")), queue.remaining_path(&job("c")).map(|seconds| 2.0 * seconds));
+}
+
+#[test]
+fn what_will_never_start_counts_in_no_path() {
+    let durations = BTreeMap::from([("huge".to_owned(), 900.0), ("a".to_owned(), 1.0), ("b".to_owned(), 2.0)]);
+    let edges = needs(&[("fails", &[]), ("a", &[]), ("b", &[]), ("huge", &["a", "fails"])]);
+    let mut queue = Queue::from_needs(edges, &durations);
+    assert_eq!(queue.critical_path(), ["fails", "huge"].map(job));
+    assert_eq!(queue.next_ready(), Some(job("fails")));
+    assert_eq!(queue.finish(&job("fails"), Outcome::Failed).blocked, [job("huge")]);
+    assert_eq!(queue.remaining_path(&job("a")), Some(1.0));
+    assert_eq!([(); 2].map(|()| queue.next_ready()), ["b", "a"].map(|name| Some(job(name))));
 }
 
 #[test]
@@ -83,6 +109,9 @@ fn needs_that_are_built_by_now_make_a_job_ready_at_once() {
     let (a, b) = (queue.next_ready().unwrap(), queue.next_ready().unwrap());
     queue.finish(&b, Outcome::Done);
     assert_eq!(queue.wait(&a, needs(&[("a", &["b"])]), &BTreeMap::new()).unwrap().ready, [job("a")]);
+    assert_eq!(queue.next_ready(), Some(a.clone()));
+    // Nor does one get lost that needs nothing more.
+    assert_eq!(queue.wait(&a, BTreeMap::new(), &BTreeMap::new()).unwrap().ready, [job("a")]);
     assert_eq!(queue.next_ready(), Some(a));
 }
 
