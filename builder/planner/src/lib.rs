@@ -17,6 +17,7 @@
 //! - [`key`]: the hash of all that goes into a build.
 //! - [`plan`](mod@plan): what must be built, and why.
 //! - [`queue`]: what may start now.
+//! - [`simulate`]: what a run would take.
 //! - [`queries`]: what people ask about all that: why, who needs, who offers, does it install.
 
 pub mod clauses;
@@ -31,6 +32,7 @@ pub mod plan;
 pub mod predict;
 pub mod queries;
 pub mod queue;
+pub mod simulate;
 pub mod solve;
 pub mod universe;
 
@@ -50,5 +52,6 @@ pub use key::{KeyInputs, key};
 pub use plan::{Circumstances, InputDigest, KnownBuild, Plan, PlanError, StaleReason, Targets, plan};
 pub use predict::predict;
 pub use queue::{JobId, Outcome, Queue, Released, WaitError};
+pub use simulate::{Timeline, Workload};
 pub use solve::{install_set, install_sets};
 pub use universe::{SeedPackage, TreePackage, Universe, Variant};

@@ -137,12 +137,6 @@ impl Queue {
         Some(id)
     }
 
-    /// The job that [`next_ready`](Self::next_ready) would give.
-    #[must_use]
-    pub fn first_ready(&self) -> Option<&JobId> {
-        self.ready.peek().map(|ready| &ready.id)
-    }
-
     /// Records the end of a running job. A job that is not running changes nothing.
     pub fn finish(&mut self, id: &JobId, outcome: Outcome) -> Released {
         let Some(place) = self.place(id).filter(|place| self.jobs[*place].state == State::Running) else {
