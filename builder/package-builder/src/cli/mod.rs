@@ -6,6 +6,10 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::ShellPolicy;
 
+mod simulate;
+
+pub use simulate::SimulateArgs;
+
 /// Turn a tree of RPM specs into a repository of RPMs
 #[derive(Debug, Parser)]
 #[command(name = "package-builder", version, arg_required_else_help = true, max_term_width = 100)]
@@ -69,8 +73,20 @@ pub enum Command {
     /// Show what would be built, in order, and why, and how cycles are opened
     #[command(after_help = "Examples:
   package-builder plan jq
+  package-builder plan --all --time -j 8   and how long eight jobs at once would take
   package-builder plan --all --json")]
     Plan(PlanArgs),
+    /// Say how long building would take with so many jobs at once, what bounds it, and what would help
+    #[command(after_help = "Examples:
+  package-builder simulate                   the whole tree, as if nothing were built
+  package-builder simulate jq -j 2,4 --json
+  package-builder simulate --graph FILE -j 8,16,32 --parallel 0.75
+
+Packages take what their last builds took. FILE is
+  {\"packages\": {NAME: {\"minutes\": NUMBER, \"needs\": [NAME, ...], \"parallel\": SHARE}, ...}}
+where `parallel` may be left out.
+Exit codes: 0 answered, 2 no such package, 3 broken input: FILE, a need nobody meets, a cycle")]
+    Simulate(SimulateArgs),
     /// Print the dependency graph
     #[command(after_help = "Examples:
   package-builder graph | dot -Tsvg > graph.svg
@@ -223,6 +239,12 @@ pub struct PlanArgs {
     /// Take every build root from this lock, as `build --locked` does
     #[arg(long, value_name = "FILE")]
     pub locked: Option<PathBuf>,
+    /// Also say how long it would take, as earlier builds took
+    #[arg(long)]
+    pub time: bool,
+    /// How many builds would run at once [default: the number of CPUs]
+    #[arg(short = 'j', short_alias = 't', long, alias = "threads", value_name = "N", requires = "time")]
+    pub jobs: Option<std::num::NonZeroUsize>,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,

@@ -11,6 +11,7 @@ mod lock;
 mod log;
 mod plan;
 mod rdeps;
+mod simulate;
 mod what_provides;
 mod why;
 
@@ -34,6 +35,7 @@ pub fn run(command_line: &CommandLine) -> Result<(), CommandError> {
     match &command_line.command {
         Command::Build(arguments) => build::run(settings()?, arguments),
         Command::Plan(arguments) => plan::run(settings()?, arguments),
+        Command::Simulate(arguments) => simulate::run(settings, arguments),
         Command::Graph(arguments) => graph::run(settings()?, arguments),
         Command::Why(arguments) => why::run(settings()?, arguments),
         Command::Rdeps(arguments) => rdeps::run(settings()?, arguments),

@@ -1,13 +1,17 @@
 //! `plan`: what would be built, in order, and why.
 
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 
 use planner::Plan;
+use serde::Serialize;
 
 use crate::cli::PlanArgs;
 use crate::config::Settings;
 use crate::error::CommandError;
-use crate::runner::{Locked, Planning, blocked_targets};
+use crate::runner::{Locked, Planning, blocked_targets, num_cpus};
+
+use super::simulate::Expected;
 
 pub(super) fn run(settings: Settings, arguments: &PlanArgs) -> Result<(), CommandError> {
     let events = super::shown_events("plan");
@@ -16,12 +20,25 @@ pub(super) fn run(settings: Settings, arguments: &PlanArgs) -> Result<(), Comman
     planning.show_broken(&events);
     let plan = planning.plan(&arguments.targets, arguments.force)?;
     events.finish();
+    let stale: Vec<String> = plan.stale.iter().map(|(name, _)| name.clone()).collect();
+    let jobs = arguments.jobs.or(NonZeroUsize::new(num_cpus())).unwrap_or(NonZeroUsize::MIN);
+    let expected = if arguments.time { super::simulate::expected(&planning, &stale, jobs)? } else { None };
     if arguments.json {
-        super::print_json(&plan)?;
+        super::print_json(&Timed { plan: &plan, expected })?;
     } else {
-        super::print_data(table(&plan).as_bytes())?;
+        let expected = expected.map(|expected| expected.to_string()).unwrap_or_default();
+        super::print_data((table(&plan) + &expected).as_bytes())?;
     }
     blocked_targets(&plan).map_or(Ok(()), Err)
+}
+
+/// A plan, and what it is expected to take where that is asked for.
+#[derive(Serialize)]
+struct Timed<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<Expected>,
 }
 
 /// The plan as text: what is built in order, with reasons, then the counts.
