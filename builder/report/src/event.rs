@@ -195,6 +195,19 @@ pub enum EventKind {
         /// The source packages it waits for.
         needs: Vec<String>,
     },
+    /// An attempt at a build came to nothing for no fault of the package; there is another one.
+    JobRetried {
+        /// The source package.
+        package: String,
+        /// Its name-version-release.
+        nevr: String,
+        /// The number of the attempt to come, from 2.
+        attempt: u32,
+        /// Why the last one came to nothing.
+        reason: String,
+        /// Until the next one, at the least.
+        seconds: f64,
+    },
     /// A build, or a job that could not become one, ended.
     JobFinished {
         /// The source package.

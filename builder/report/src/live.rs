@@ -73,7 +73,9 @@ impl LiveState {
                     (job.phase, job.phase_since) = (phase.clone(), event.elapsed);
                 }
             }
-            EventKind::JobWaits { package, .. } | EventKind::JobFinished { package, .. } => {
+            EventKind::JobWaits { package, .. }
+            | EventKind::JobRetried { package, .. }
+            | EventKind::JobFinished { package, .. } => {
                 self.running.retain(|job| job.package != *package);
             }
             _ => {}

@@ -73,9 +73,14 @@ impl Tally {
             EventKind::PlanGrew { stale, .. } | EventKind::CyclePass { stale, .. } => {
                 self.counts.planned += stale.len();
             }
+            // A source may be asked for several times, and arrive at last.
             EventKind::SourceFailed { package, file, .. } => {
-                self.missing_sources.push((package.clone(), file.clone()));
+                let missing = (package.clone(), file.clone());
+                if !self.missing_sources.contains(&missing) {
+                    self.missing_sources.push(missing);
+                }
             }
+            EventKind::SourceFetched { file, .. } => self.missing_sources.retain(|(_, missing)| missing != file),
             // What the plan already called blocked is counted once, whether or not the engine says it again.
             EventKind::JobFinished { package, verdict: Verdict::BlockedBy { .. }, .. }
                 if self.planned_blocked.contains(package) => {}

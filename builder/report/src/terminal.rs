@@ -139,6 +139,14 @@ impl Terminal {
             EventKind::JobWaits { nevr, needs, .. } => {
                 vec![verb_line(Tone::Note, "Waiting", format_args!("{nevr} waits for {}", needs.join(", ")), colour)]
             }
+            EventKind::JobRetried { nevr, attempt, reason, seconds, .. } => {
+                let mut reason_lines = reason.lines().map(harmless);
+                let first = reason_lines.next().unwrap_or_default();
+                let rest = format!("{nevr} in {}, attempt {attempt}: {first}", duration(*seconds));
+                let mut lines = vec![verb_line(Tone::Warning, "Retrying", rest, colour)];
+                lines.extend(reason_lines.map(continuation));
+                lines
+            }
             EventKind::JobFinished { nevr, verdict, cause, seconds, own_seconds, log, rpms, .. } => {
                 let timing = format!("{} (own time {})", duration(*seconds), duration(*own_seconds));
                 match verdict {

@@ -1,13 +1,15 @@
 //! The command line, as close to what the user types as can be; no decisions are made here.
 
+mod limits;
+mod simulate;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::ShellPolicy;
 
-mod simulate;
-
+pub use limits::LimitArgs;
 pub use simulate::SimulateArgs;
 
 /// Turn a tree of RPM specs into a repository of RPMs
@@ -219,9 +221,9 @@ pub struct BuildArgs {
     /// Leave out `%check`; it is recorded that it was
     #[arg(long)]
     pub nocheck: bool,
-    /// End a build that runs longer than this many minutes
-    #[arg(long, default_value_t = 240, value_name = "MINUTES")]
-    pub timeout: u64,
+    /// What builds may use up
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Print the events of the run as JSON lines
     #[arg(long)]
     pub json: bool,

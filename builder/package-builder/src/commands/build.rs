@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use planner::Plan;
 use report::{EventKind, Everyone, Json, Recorder};
@@ -81,7 +81,7 @@ fn build(
             jobs,
             fail_fast: arguments.fail_fast,
             check: !arguments.nocheck,
-            timeout: Duration::from_secs(arguments.timeout.saturating_mul(60)),
+            limits: arguments.limits.of_job(),
         };
         let layers = runtime.block_on(layers(&planning.settings, layer?, sandbox))?;
         let library = Arc::clone(&layers.library);

@@ -6,19 +6,22 @@
 //!
 //! ```text
 //! queue ─► start ─┬─► over at once
-//!   ▲             └─► executor ─┬─► message ─► hear
-//!   └────── finish ◄────────────┘ end
+//!    ▲  ▲         └─► executor ─┬─► message ─► hear
+//!    │  └── rest ◄─┬─ finish ◄──┘ end
+//!    └─────────────┘
 //! ```
+//! A job that is to be tried again gives its slot back while it rests, and still counts as running for the queue.
 
 mod builds;
 mod ending;
 mod more;
+mod retry;
 mod run;
 mod sources;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use planner::{JobId, Queue};
 use tokio::sync::mpsc;
@@ -33,6 +36,25 @@ pub use run::{RunEnd, RunOptions, num_cpus};
 /// A job that is running: what it ends with. Dropping it ends whatever it has started.
 pub type Executor<End> = Pin<Box<dyn Future<Output = End> + Send>>;
 
+/// What a start came to.
+pub enum Begun<End> {
+    /// The job runs.
+    Running(Executor<End>),
+    /// It came to its end, which the queue knows by then.
+    Over,
+    /// It is to be started after this time.
+    Again(Duration),
+}
+
+/// What follows the end of an executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The queue knows how the job goes on, or that it is over.
+    Queue,
+    /// It starts again after this time.
+    Again(Duration),
+}
+
 /// What the jobs of a queue are, and what becomes of them. Only the dispatcher calls it, one call at a time.
 pub trait Work {
     /// What executors send while they run.
@@ -43,7 +65,7 @@ pub trait Work {
     /// The jobs.
     fn queue(&mut self) -> &mut Queue;
 
-    /// Starts a job that the queue has just given. `None` if it came to its end here, which the queue knows by then.
+    /// Starts a job that the queue has given.
     ///
     /// # Errors
     /// The run cannot go on.
@@ -51,7 +73,7 @@ pub trait Work {
         &mut self,
         id: &JobId,
         sender: &mpsc::UnboundedSender<Self::Message>,
-    ) -> Result<Option<Executor<Self::End>>, CommandError>;
+    ) -> Result<Begun<Self::End>, CommandError>;
 
     /// Hears what an executor sent.
     ///
@@ -59,11 +81,12 @@ pub trait Work {
     /// The run cannot go on.
     fn hear(&mut self, message: Self::Message) -> Result<(), CommandError>;
 
-    /// Takes the end of a job over, `seconds` after its start, and tells the queue; an executor that broke off has none.
+    /// Takes the end of an executor over, `seconds` after its start, and tells the queue unless the job is tried again;
+    /// an executor that broke off has no end of its own.
     ///
     /// # Errors
     /// The run cannot go on.
-    fn finish(&mut self, id: &JobId, seconds: f64, end: Result<Self::End, JoinError>) -> Result<(), CommandError>;
+    fn finish(&mut self, id: &JobId, seconds: f64, end: Result<Self::End, JoinError>) -> Result<Next, CommandError>;
 
     /// Whether no more jobs are to be started.
     fn is_stopping(&self) -> bool;
@@ -80,12 +103,23 @@ pub struct Dispatcher<'a, W: Work> {
     tasks: JoinSet<W::End>,
     /// The job of each task, and when it was started. Only looked up, so its order never matters.
     running: HashMap<Id, (JobId, Instant)>,
+    /// Jobs that are tried again, each until its time has come.
+    resting: JoinSet<JobId>,
+    /// Those whose time has come.
+    rested: VecDeque<JobId>,
 }
 
 impl<'a, W: Work> Dispatcher<'a, W> {
     /// A dispatcher of this work, with so many jobs at once.
     pub fn new(work: &'a mut W, slots: usize) -> Self {
-        Self { work, slots, tasks: JoinSet::new(), running: HashMap::new() }
+        Self {
+            work,
+            slots,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            resting: JoinSet::new(),
+            rested: VecDeque::new(),
+        }
     }
 
     /// Runs until every job has ended or is blocked, or the run is stopped. No executor is left afterwards.
@@ -112,6 +146,7 @@ impl<'a, W: Work> Dispatcher<'a, W> {
             tokio::select! {
                 Some(message) = messages.recv() => self.work.hear(message)?,
                 Some(ended) = self.tasks.join_next_with_id() => self.finish(ended)?,
+                Some(Ok(id)) = self.resting.join_next() => self.rested.push_back(id),
                 stop = signals.next() => {
                     let at_once = std::mem::replace(&mut interrupted, true) || stop == Stop::Now;
                     self.work.interrupt((!at_once).then(|| self.tasks.len()));
@@ -126,10 +161,14 @@ impl<'a, W: Work> Dispatcher<'a, W> {
     /// Starts what is ready while there are slots.
     fn fill(&mut self, sender: &mpsc::UnboundedSender<W::Message>) -> Result<(), CommandError> {
         while !self.work.is_stopping() && self.tasks.len() < self.slots {
-            let Some(id) = self.work.queue().next_ready() else { break };
-            if let Some(executor) = self.work.start(&id, sender)? {
-                let task = self.tasks.spawn(executor);
-                self.running.insert(task.id(), (id, Instant::now()));
+            let Some(id) = self.rested.pop_front().or_else(|| self.work.queue().next_ready()) else { break };
+            match self.work.start(&id, sender)? {
+                Begun::Running(executor) => {
+                    let task = self.tasks.spawn(executor);
+                    self.running.insert(task.id(), (id, Instant::now()));
+                }
+                Begun::Over => {}
+                Begun::Again(after) => self.rest(id, after),
             }
         }
         Ok(())
@@ -141,7 +180,18 @@ impl<'a, W: Work> Dispatcher<'a, W> {
             Err(error) => (error.id(), Err(error)),
         };
         let Some((id, started)) = self.running.remove(&task) else { return Ok(()) };
-        self.work.finish(&id, started.elapsed().as_secs_f64(), end)
+        match self.work.finish(&id, started.elapsed().as_secs_f64(), end)? {
+            Next::Queue => {}
+            Next::Again(after) => self.rest(id, after),
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self, id: JobId, time: Duration) {
+        self.resting.spawn(async move {
+            tokio::time::sleep(time).await;
+            id
+        });
     }
 }
 

@@ -60,8 +60,19 @@ pub struct JobOrder {
     pub check: bool,
     /// Whether the root must be asked what the build needs before it is built in.
     pub ask: bool,
-    /// How long it may take.
+    /// What it may use up.
+    pub limits: JobLimits,
+}
+
+/// What one build may use up.
+#[derive(Clone, Debug)]
+pub struct JobLimits {
+    /// The longest time inside rpmbuild.
     pub timeout: Duration,
+    /// The longest time that rpmbuild may write nothing.
+    pub idle_timeout: Duration,
+    /// Bytes of the log of a phase.
+    pub log: u64,
 }
 
 /// How a build ended.
@@ -176,7 +187,7 @@ pub async fn run_job(
         volumes: [TOPDIR, "/tmp", "/var/tmp"].map(PathBuf::from).to_vec(),
         limits: Limits::default(),
     };
-    let logs = PhaseLogs::new(&order.logs, "root", on_phase);
+    let logs = PhaseLogs::new(&order.logs, "root", order.limits.log, on_phase);
     let began = Instant::now();
     let mut root = Root { sandbox: &**sandbox, order, spec, rpms, logs };
     let stacked = root.stack().await?;
@@ -319,9 +330,10 @@ impl Build<'_, '_> {
     pub(super) async fn rpmbuild(&mut self, options: &[&str]) -> Result<ExecStatus, JobError> {
         self.logs.enter("srpm");
         let argv = self.on_spec("rpmbuild", options);
-        let left = self.order.timeout.saturating_sub(self.rpmbuild);
+        let left = self.order.limits.timeout.saturating_sub(self.rpmbuild);
         let started = Instant::now();
-        let command = self.command(argv, TOPDIR, User::Builder, left);
+        let idle_timeout = Some(self.order.limits.idle_timeout);
+        let command = ExecSpec { idle_timeout, ..self.command(argv, TOPDIR, User::Builder, left) };
         let status = self.session.exec(command, &mut self.logs).await;
         self.rpmbuild += started.elapsed();
         Ok(status?)

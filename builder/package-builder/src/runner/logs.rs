@@ -1,24 +1,30 @@
 //! A job's logs: rpmbuild's output, split into a file a phase as it comes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use report::text::size;
 use sandbox::OutputSink;
 
 /// How many of the last lines are kept for the summary of a failure.
 const TAIL: usize = 40;
 
+/// How much is held back of a line that does not end, in bytes.
+const LINE: usize = 64 << 10;
+
 /// Writes the output of a job to `<folder>/<phase>.log`, noticing rpm's phase marks.
 ///
 /// A log that cannot be written must not fail a build: the first such error is kept and reported, the rest of
-/// the output of that phase is dropped.
+/// the output of that phase is dropped. So is, behind a line that says so, what goes beyond the limit of a log.
 pub(super) struct PhaseLogs<'a> {
     folder: PathBuf,
     phase: String,
-    /// Phases that have a log of this job already: rpmbuild may run more than once.
-    seen: BTreeSet<String>,
+    /// The most bytes of output that the log of a phase may have.
+    limit: u64,
+    /// The output so far of each phase that has a log of this job already: rpmbuild may run more than once.
+    written: BTreeMap<String, u64>,
     file: Option<BufWriter<File>>,
     line: Vec<u8>,
     tail: std::collections::VecDeque<String>,
@@ -28,12 +34,13 @@ pub(super) struct PhaseLogs<'a> {
 }
 
 impl<'a> PhaseLogs<'a> {
-    /// Starts with the phase `phase`; `on_phase` is told of every one that follows.
-    pub(super) fn new(folder: &Path, phase: &str, on_phase: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
+    /// Starts with the phase `phase`; `on_phase` is told of every one that follows. No log gets more than `limit` bytes.
+    pub(super) fn new(folder: &Path, phase: &str, limit: u64, on_phase: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
         let mut logs = Self {
             folder: folder.to_owned(),
             phase: String::new(),
-            seen: BTreeSet::new(),
+            limit,
+            written: BTreeMap::new(),
             file: None,
             line: Vec::new(),
             tail: std::collections::VecDeque::new(),
@@ -52,7 +59,8 @@ impl<'a> PhaseLogs<'a> {
         }
         phase.clone_into(&mut self.phase);
         self.tail.clear();
-        let goes_on = !self.seen.insert(phase.to_owned());
+        let goes_on = self.written.contains_key(phase);
+        self.written.entry(phase.to_owned()).or_default();
         let file = OpenOptions::new().create(true).write(true).append(goes_on).truncate(!goes_on).open(self.path());
         match file {
             Ok(file) => self.file = Some(BufWriter::new(file)),
@@ -101,6 +109,15 @@ impl<'a> PhaseLogs<'a> {
             self.tail.pop_front();
         }
         self.tail.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+        let written = self.written.entry(self.phase.clone()).or_default();
+        let before = *written;
+        *written = before.saturating_add(line.len() as u64);
+        if before > self.limit {
+            return;
+        }
+        let cut = *written > self.limit;
+        let marker = || format!("[cut here: package-builder keeps {} of a phase's output]\n", size(self.limit));
+        let line = if cut { marker().into_bytes() } else { line };
         if let Some(Err(error)) = self.file.as_mut().map(|file| file.write_all(&line)) {
             self.error.get_or_insert(error);
             self.file = None;
@@ -112,7 +129,7 @@ impl OutputSink for PhaseLogs<'_> {
     fn write(&mut self, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(part);
-            if part.ends_with(b"\n") {
+            if part.ends_with(b"\n") || self.line.len() > LINE {
                 self.end_line();
             }
         }
@@ -164,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let seen = std::sync::Mutex::new(Vec::new());
         let on_phase = |phase: &str| seen.lock().expect("no other thread").push(phase.to_owned());
-        let mut logs = PhaseLogs::new(folder.path(), "root", &on_phase);
+        let mut logs = PhaseLogs::new(folder.path(), "root", u64::MAX, &on_phase);
         for piece in
             ["inst", "alled\nExecuting(%bu", "ild): /bin/sh -e x\ncc a.c\nExecuting(%check): x\nok", "\nno end"]
         {
@@ -180,5 +197,34 @@ mod tests {
         assert_eq!(read("build"), "Executing(%build): /bin/sh -e x\ncc a.c\n");
         assert_eq!(read("check"), "Executing(%check): x\nok\nno end");
         assert_eq!(*seen.lock().expect("no other thread"), ["root", "build", "check", "root"]);
+    }
+
+    #[test]
+    fn a_log_beyond_its_limit_is_cut_with_a_word_and_the_next_phase_has_its_own() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut logs = PhaseLogs::new(folder.path(), "root", 32, &|_| {});
+        logs.write(b"Executing(%build): x\n");
+        (0..1000).for_each(|number| logs.write(format!("line {number}\n").as_bytes()));
+        logs.write(b"Executing(%check): x\n");
+        logs.flush();
+        let read = |phase: &str| std::fs::read_to_string(folder.path().join(format!("{phase}.log"))).expect("a log");
+        let marker = "[cut here: package-builder keeps 32 B of a phase's output]\n";
+        assert_eq!(read("build"), format!("Executing(%build): x\nline 0\n{marker}"));
+        assert_eq!(read("check"), "Executing(%check): x\n");
+        logs.enter("build");
+        logs.write(b"once more\n");
+        logs.flush();
+        assert!(read("build").ends_with(marker), "what was cut stays cut: {}", read("build"));
+        assert_eq!(logs.tail(), ["once more"], "the end of the output still tells the cause");
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_held_in_memory() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut logs = PhaseLogs::new(folder.path(), "root", u64::MAX, &|_| {});
+        (0..64).for_each(|_| logs.write(&[b'x'; 8 << 10]));
+        assert!(logs.line.len() <= LINE + (8 << 10), "{} bytes are held back", logs.line.len());
+        logs.flush();
+        assert_eq!(std::fs::metadata(folder.path().join("root.log")).expect("a log").len(), 64 * (8 << 10));
     }
 }

@@ -23,12 +23,12 @@ mod stop;
 mod variants;
 
 pub use asking::{Grant, MoreNeeds, Stopped};
-pub use dispatcher::{Dispatcher, Executor, RunEnd, RunOptions, Work, num_cpus};
+pub use dispatcher::{Begun, Dispatcher, Executor, Next, RunEnd, RunOptions, Work, num_cpus};
 pub use events::{Events, new_run_id};
 pub use generated::GeneratedNeeds;
 pub use ground::{Ground, emit_base_progress};
 pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings, fetch_sources};
-pub use job::{JobEnd, JobError, JobOrder, JobReport, RootReport, run_job};
+pub use job::{JobEnd, JobError, JobLimits, JobOrder, JobReport, RootReport, run_job};
 pub use lock::{
     Lock, LockedBase, LockedCycle, LockedNeeds, LockedPackage, LockedRpm, LockedStart, LockedVariant, Origin,
 };

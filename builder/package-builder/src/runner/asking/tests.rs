@@ -8,7 +8,7 @@ use std::time::Duration;
 use sandbox::fake::{Call, FakeSandbox, Reply};
 use sandbox::{ExecStatus, Sandbox};
 
-use super::super::job::{JobOrder, JobReport, run_job};
+use super::super::job::{JobLimits, JobOrder, JobReport, run_job};
 use super::*;
 
 /// Gives grants in order, and writes down what was asked.
@@ -62,7 +62,7 @@ async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
         cpus: 1,
         check: true,
         ask,
-        timeout: Duration::from_secs(60),
+        limits: JobLimits { timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(60), log: u64::MAX },
     };
     let more = Granting { grants: Mutex::new(grants.into()), asked: Mutex::default() };
     let shared: Arc<dyn Sandbox> = Arc::new(sandbox.clone());

@@ -24,9 +24,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
 use super::more::{AskDispatcher, Asked};
+use super::retry::Retries;
 use super::run::{RunEnd, RunOptions, num_cpus};
 use super::sources::{JobSources, bring_seeds};
-use super::{Executor, Work};
+use super::{Begun, Executor, Next, Work};
 use crate::buildroot::Layers;
 use crate::error::CommandError;
 use crate::host::Layout;
@@ -60,6 +61,7 @@ pub(super) struct Builds<'a> {
     pub(super) running: BTreeMap<JobId, Running>,
     /// How often a root of each job asked for more.
     pub(super) rounds: BTreeMap<JobId, u32>,
+    pub(super) retries: Retries,
     pub(super) end: RunEnd,
     pub(super) stopping: bool,
 }
@@ -72,19 +74,19 @@ impl Work for Builds<'_> {
         &mut self.queue
     }
 
-    fn start(
-        &mut self,
-        id: &JobId,
-        sender: &mpsc::UnboundedSender<Asked>,
-    ) -> Result<Option<Executor<Self::End>>, CommandError> {
-        Ok(self.prepare(id).map(|(order, sources)| self.executor(id, order, sources, sender)))
+    fn start(&mut self, id: &JobId, sender: &mpsc::UnboundedSender<Asked>) -> Result<Begun<Self::End>, CommandError> {
+        Ok(match self.prepare(id) {
+            Ok((order, sources)) => Begun::Running(self.executor(id, order, sources, sender)),
+            Err(Next::Queue) => Begun::Over,
+            Err(Next::Again(after)) => Begun::Again(after),
+        })
     }
 
     fn hear(&mut self, message: Asked) -> Result<(), CommandError> {
         self.answer(message)
     }
 
-    fn finish(&mut self, id: &JobId, seconds: f64, end: Result<Self::End, JoinError>) -> Result<(), CommandError> {
+    fn finish(&mut self, id: &JobId, seconds: f64, end: Result<Self::End, JoinError>) -> Result<Next, CommandError> {
         let end = end.unwrap_or_else(|error| Err(JobError::Broken(error.to_string())));
         self.take_end(id, seconds, end)
     }
@@ -105,30 +107,29 @@ impl Work for Builds<'_> {
 }
 
 impl Builds<'_> {
-    /// All that a job is built from. `None` if its key turns out to be known, or if it cannot be prepared: it ends here.
-    fn prepare(&mut self, id: &JobId) -> Option<(JobOrder, JobSources)> {
+    /// All that a job is built from, or what follows where it is not built: its key turns out to be known, it cannot be
+    /// prepared, or not yet.
+    fn prepare(&mut self, id: &JobId) -> Result<(JobOrder, JobSources), Next> {
         let nevr = self.nevr(id);
         let sources = match self.sources.get(&id.0) {
             Some(Ok(sources)) => JobSources::Here(sources.clone()),
-            Some(Err(lacking)) => {
-                self.end.infrastructure |= lacking.is_infrastructure;
-                self.end.lacking_sources += 1;
-                self.give_up(id, &nevr, Verdict::NoSource { reason: lacking.reason.clone() });
-                return None;
+            // Asking for it before the run was the first attempt.
+            Some(Err(lacking)) if self.retries.attempt(id) == 1 => {
+                return Err(self.take_error(id, JobError::Sources(lacking.clone())));
             }
-            // It was not in the plan, but turned out to be needed.
-            None => JobSources::to_fetch(self.planning, &id.0),
+            // It was not in the plan, but turned out to be needed; or it is asked for once more.
+            Some(Err(_)) | None => JobSources::to_fetch(self.planning, &id.0),
         };
         let start = match prepare_job(self.planning, &id.0) {
             Ok(start) => start,
             Err(reason) if self.planning.locked.is_some() => {
                 self.end.unlike_lock += 1;
                 self.give_up(id, &nevr, Verdict::UnlikeLock { reason });
-                return None;
+                return Err(Next::Queue);
             }
             Err(reason) => {
                 self.give_up(id, &nevr, Verdict::Unresolvable { reason });
-                return None;
+                return Err(Next::Queue);
             }
         };
         let known = self.planning.state.packages.get(&id.0);
@@ -136,7 +137,7 @@ impl Builds<'_> {
         if same && !self.forced.contains(&id.0) {
             self.report(id, &nevr, Verdict::Unchanged, None, (0.0, 0.0), None, Vec::new());
             self.release(id, Outcome::Done);
-            return None;
+            return Err(Next::Queue);
         }
         self.events.emit(EventKind::JobStarted { package: id.0.clone(), nevr });
         let Start { root: prepared, asked_at, must_ask: ask, .. } = start;
@@ -148,16 +149,16 @@ impl Builds<'_> {
             layer: self.layers.base.clone(),
             library: Some(Arc::clone(&self.layers.library)),
             alike: self.alike(id, &prepared),
-            work: self.work.join(&id.0),
+            work: self.work_of(id),
             logs: self.layout.logs(self.events.run(), &id.0),
             defines: self.planning.defines_of(&id.0),
             cpus: (num_cpus() / self.options.jobs).max(1),
             check: self.options.check,
             ask,
-            timeout: self.options.timeout,
+            limits: self.options.limits.clone(),
         };
         self.running.insert(id.clone(), Running { prepared, asked_at });
-        Some((order, sources))
+        Ok((order, sources))
     }
 
     /// How many other builds that are still to come need all that the root of one has above the base.

@@ -6,15 +6,19 @@ use std::time::Instant;
 
 use planner::{JobId, Outcome};
 use report::{EventKind, TimeLimit, Verdict};
-use repository::read_rpm;
+use repository::{RepositoryError, read_rpm};
 use sandbox::ExecStatus;
 
-use super::builds::{Builds, Running, section};
+use super::Next;
+use super::builds::{Builds, section};
+use super::retry::may_do_later;
 use crate::error::CommandError;
 use crate::runner::cause::cause_of;
 use crate::runner::job::{JobEnd, JobError, JobReport};
-use crate::runner::prepare::Prepared;
 use crate::runner::state::BuiltPackage;
+
+/// The verdict on what was published, and the file names of what is new.
+type Published = (Verdict, Vec<String>);
 
 impl Builds<'_> {
     /// Takes over how an executor ended.
@@ -26,23 +30,53 @@ impl Builds<'_> {
         id: &JobId,
         seconds: f64,
         end: Result<JobReport, JobError>,
-    ) -> Result<(), CommandError> {
+    ) -> Result<Next, CommandError> {
+        let work = self.work_of(id);
+        let next = match end {
+            Ok(report) => self.take_report(id, seconds, report)?,
+            Err(error) => self.take_error(id, error),
+        };
+        self.running.remove(id);
+        if let Err(error) = std::fs::remove_dir_all(&work)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            self.warn(format!("cannot remove `{}`: {error}", work.display()));
+        }
+        Ok(next)
+    }
+
+    /// Takes over that a job has no report: it is tried again, or given up.
+    pub(super) fn take_error(&mut self, id: &JobId, error: JobError) -> Next {
         let nevr = self.nevr(id);
-        let running = self.running.remove(id);
-        let report = match end {
-            Ok(report) => report,
-            Err(JobError::Sources(lacking)) => {
+        if may_do_later(&error, self.planning.settings.offline)
+            && let Some(pause) = self.retries.failed(id)
+        {
+            self.events.emit(EventKind::JobRetried {
+                package: id.0.clone(),
+                nevr,
+                attempt: self.retries.attempt(id),
+                reason: error.to_string(),
+                seconds: pause.as_secs_f64(),
+            });
+            return Next::Again(pause);
+        }
+        let verdict = match error {
+            JobError::Sources(lacking) => {
                 self.end.infrastructure |= lacking.is_infrastructure;
                 self.end.lacking_sources += 1;
-                self.give_up(id, &nevr, Verdict::NoSource { reason: lacking.reason });
-                return Ok(());
+                Verdict::NoSource { reason: lacking.reason }
             }
-            Err(error) => {
+            error => {
                 self.end.infrastructure = true;
-                self.give_up(id, &nevr, Verdict::Infrastructure { reason: error.to_string() });
-                return Ok(());
+                Verdict::Infrastructure { reason: error.to_string() }
             }
         };
+        self.give_up(id, &nevr, verdict);
+        Next::Queue
+    }
+
+    fn take_report(&mut self, id: &JobId, seconds: f64, report: JobReport) -> Result<Next, CommandError> {
+        let nevr = self.nevr(id);
         if let Some(root) = &report.root {
             self.events.emit(EventKind::RootStacked {
                 package: id.0.clone(),
@@ -54,52 +88,54 @@ impl Builds<'_> {
             });
         }
         if let Some(error) = &report.log_error {
-            self.events
-                .emit(EventKind::Diagnostic { text: format!("warning: the log of `{}` is not whole: {error}", id.0) });
+            self.warn(format!("the log of `{}` is not whole: {error}", id.0));
         }
-        let log = report.log.display().to_string();
+        let (log, own) = (report.log.display().to_string(), seconds - report.rpmbuild.as_secs_f64());
         match report.end {
             JobEnd::Failed { phase, status, tail } => {
-                let own = seconds - report.rpmbuild.as_secs_f64();
                 let verdict = self.verdict_of(&phase, status);
                 self.report(id, &nevr, verdict, cause_of(&tail), (seconds, own), Some(log), Vec::new());
                 self.release(id, Outcome::Failed);
             }
             JobEnd::Stopped(stopped) => self.stopped(id, stopped, seconds, report.rpmbuild.as_secs_f64(), log)?,
             JobEnd::Built(files) => {
-                let published = Instant::now();
-                let Some(Running { prepared, .. }) = running else { return Ok(()) };
-                if let Some(unlike) = self.unlike_lock(id, &files)? {
-                    let own = seconds - report.rpmbuild.as_secs_f64();
-                    self.report(id, &nevr, unlike, None, (seconds, own), Some(log), Vec::new());
-                    self.release(id, Outcome::Failed);
-                    return Ok(());
-                }
-                let (verdict, rpms) = self.publish(id, prepared, &files, report.rpmbuild.as_secs_f64())?;
-                let seconds = seconds + published.elapsed().as_secs_f64();
-                let own = seconds - report.rpmbuild.as_secs_f64();
-                self.report(id, &nevr, verdict, None, (seconds, own), Some(log), rpms);
-                self.release(id, Outcome::Done);
+                let began = Instant::now();
+                let published = self.publish(id, &files, report.rpmbuild.as_secs_f64())?;
+                let more = began.elapsed().as_secs_f64();
+                let (verdict, cause, rpms) = match published {
+                    Ok((verdict, rpms)) => (verdict, None, rpms),
+                    Err((verdict, cause)) => (verdict, cause, Vec::new()),
+                };
+                let outcome = if verdict.is_good() { Outcome::Done } else { Outcome::Failed };
+                self.report(id, &nevr, verdict, cause, (seconds + more, own + more), Some(log), rpms);
+                self.release(id, outcome);
             }
         }
-        let work = self.work.join(&id.0);
-        if let Err(error) = std::fs::remove_dir_all(&work) {
-            self.events
-                .emit(EventKind::Diagnostic { text: format!("warning: cannot remove `{}`: {error}", work.display()) });
-        }
-        Ok(())
+        Ok(Next::Queue)
     }
 
-    /// Publishes what a build gave, unless it is what is published already, and records its key.
+    /// Publishes what a build gave, unless it is what is published already, and records its key. What cannot be
+    /// published because of what it is, is the package's failure, with its cause.
     fn publish(
         &mut self,
         id: &JobId,
-        prepared: Prepared,
-        files: &[PathBuf],
+        paths: &[PathBuf],
         seconds: f64,
-    ) -> Result<(Verdict, Vec<String>), CommandError> {
-        let trouble = |error: repository::RepositoryError| CommandError::infrastructure(error.to_string());
-        let files = files.iter().map(read_rpm).collect::<Result<Vec<_>, _>>().map_err(trouble)?;
+    ) -> Result<Result<Published, (Verdict, Option<String>)>, CommandError> {
+        let failed = |phase: &str, error: &RepositoryError| {
+            Ok(Err((Verdict::Failed { phase: phase.to_owned() }, Some(error.to_string()))))
+        };
+        let files = match paths.iter().map(read_rpm).collect::<Result<Vec<_>, _>>() {
+            Ok(files) => files,
+            Err(error @ RepositoryError::BadRpm { .. }) => return failed("collect", &error),
+            Err(error) => return Err(trouble(&error)),
+        };
+        if let Some(unlike) = self.unlike_lock(id, paths)? {
+            return Ok(Err((unlike, None)));
+        }
+        let Some(known) = self.running.get(id).map(|running| running.prepared.known.clone()) else {
+            return Err(CommandError::infrastructure(format!("`{}` was built and never started", id.0)));
+        };
         let built = files.iter().filter(|rpm| rpm.is_built());
         let rpms: BTreeMap<_, _> = built.map(|rpm| (rpm.metadata.nevra.to_string(), rpm.identity.clone())).collect();
         let before = self.planning.state.packages.get(&id.0);
@@ -109,15 +145,19 @@ impl Builds<'_> {
             let (change, seeds) = self.planning.change(&id.0, &files);
             let bringing = tokio::task::block_in_place(|| self.planning.bring(&seeds, self.events));
             bringing.map_err(|error| CommandError::infrastructure(error.to_string()))?;
-            let generation = self.planning.generations.publish(&change).map_err(trouble)?;
+            let generation = match self.planning.generations.publish(&change) {
+                Ok(generation) => generation,
+                Err(error @ RepositoryError::Conflict { .. }) => return failed("publish", &error),
+                Err(error) => return Err(trouble(&error)),
+            };
             added = files.iter().map(|rpm| rpm.metadata.nevra.file_name()).collect();
             self.events.emit(EventKind::Published { generation: generation.number(), added: added.clone() });
             self.planning.set_published(generation);
         }
-        let built = BuiltPackage { known: prepared.known, rpms, seconds, unchecked: !self.options.check };
+        let built = BuiltPackage { known, rpms, seconds, unchecked: !self.options.check };
         self.planning.state.packages.insert(id.0.clone(), built);
         self.planning.state.save(&self.layout.state())?;
-        Ok((if unchanged { Verdict::Unchanged } else { Verdict::Success }, added))
+        Ok(Ok((if unchanged { Verdict::Unchanged } else { Verdict::Success }, added)))
     }
 
     /// Why the lock, if there is one, does not let what a build gave be published.
@@ -195,10 +235,24 @@ impl Builds<'_> {
         self.report(id, &nevr, verdict, None, (0.0, 0.0), None, Vec::new());
     }
 
+    /// Where the attempt at a job that is under way works. Each attempt has a folder of its own: what one leaves behind
+    /// must not be another's.
+    pub(super) fn work_of(&self, id: &JobId) -> PathBuf {
+        self.work.join(format!("{}.{}", id.0, self.retries.attempt(id)))
+    }
+
+    fn warn(&self, text: impl std::fmt::Display) {
+        self.events.emit(EventKind::Diagnostic { text: format!("warning: {text}") });
+    }
+
     /// The name-version-release of a source package.
     pub(super) fn nevr(&self, id: &JobId) -> String {
         self.planning.specs.get(&id.0).map(|spec| format!("{}-{}", id.0, spec.package.evr())).unwrap_or_default()
     }
+}
+
+fn trouble(error: &RepositoryError) -> CommandError {
+    CommandError::infrastructure(error.to_string())
 }
 
 /// Whether less than 16 MiB are left where builds write.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use planner::{Plan, Queue};
 use report::EventKind;
@@ -10,11 +9,13 @@ use sandbox::Sandbox;
 
 use super::Dispatcher;
 use super::builds::Builds;
+use super::retry::Retries;
 use crate::buildroot::Layers;
 use crate::error::CommandError;
 use crate::host::Layout;
 use crate::runner::events::Events;
 use crate::runner::inputs::FetchedSources;
+use crate::runner::job::JobLimits;
 use crate::runner::planning::Planning;
 
 /// How a run goes about its plan.
@@ -26,8 +27,8 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// Whether `%check` runs.
     pub check: bool,
-    /// Longest time of one build.
-    pub timeout: Duration,
+    /// What each build may use up.
+    pub limits: JobLimits,
 }
 
 /// How a run ended.
@@ -77,6 +78,7 @@ pub(in crate::runner) async fn run(
         forced: forced.map(|(name, _)| name.clone()).collect(),
         running: BTreeMap::new(),
         rounds: BTreeMap::new(),
+        retries: Retries::default(),
         end: RunEnd::default(),
         stopping: false,
     };

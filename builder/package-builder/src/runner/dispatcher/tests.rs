@@ -18,6 +18,11 @@ struct Jobs {
     running: usize,
     most_running: usize,
     stop_after: usize,
+    /// How often each job is tried again.
+    again: u32,
+    /// How long it rests before.
+    pause: Duration,
+    tried: BTreeMap<String, u32>,
 }
 
 impl Jobs {
@@ -35,6 +40,9 @@ impl Jobs {
             running: 0,
             most_running: 0,
             stop_after: usize::MAX,
+            again: 0,
+            pause: Duration::ZERO,
+            tried: BTreeMap::new(),
         }
     }
 }
@@ -47,19 +55,24 @@ impl Work for Jobs {
         &mut self.queue
     }
 
-    fn start(&mut self, id: &JobId, _: &mpsc::UnboundedSender<()>) -> Result<Option<Executor<bool>>, CommandError> {
+    fn start(&mut self, id: &JobId, _: &mpsc::UnboundedSender<()>) -> Result<Begun<bool>, CommandError> {
         self.started.push(id.0.clone());
         self.running += 1;
         self.most_running = self.most_running.max(self.running);
-        Ok(Some((self.body)(&id.0)))
+        Ok(Begun::Running((self.body)(&id.0)))
     }
 
     fn hear(&mut self, (): ()) -> Result<(), CommandError> {
         Ok(())
     }
 
-    fn finish(&mut self, id: &JobId, _: f64, end: Result<bool, JoinError>) -> Result<(), CommandError> {
+    fn finish(&mut self, id: &JobId, _: f64, end: Result<bool, JoinError>) -> Result<Next, CommandError> {
         self.running -= 1;
+        let tried = self.tried.entry(id.0.clone()).or_default();
+        *tried += 1;
+        if *tried <= self.again {
+            return Ok(Next::Again(self.pause));
+        }
         let (outcome, word) = match end {
             Ok(true) => (Outcome::Done, "done"),
             Ok(false) => (Outcome::Failed, "failed"),
@@ -69,7 +82,7 @@ impl Work for Jobs {
         for blocked in self.queue.finish(id, outcome).blocked {
             self.ended.insert(blocked.0, "blocked");
         }
-        Ok(())
+        Ok(Next::Queue)
     }
 
     fn is_stopping(&self) -> bool {
@@ -121,4 +134,22 @@ async fn a_run_that_stops_starts_nothing_more() {
     jobs.stop_after = 2;
     Dispatcher::new(&mut jobs, 1).run().await.expect("nothing goes wrong");
     assert_eq!(jobs.ended.len(), 2);
+}
+
+#[tokio::test]
+async fn a_job_that_is_tried_again_rests_first_and_others_have_its_slot() {
+    let mut jobs = Jobs::new(&[("a", &[]), ("b", &[]), ("c", &["a"])], at_once);
+    (jobs.again, jobs.pause) = (2, Duration::from_millis(2));
+    Dispatcher::new(&mut jobs, 1).run().await.expect("nothing goes wrong");
+    assert!(jobs.ended.values().all(|end| *end == "done") && jobs.tried.values().all(|tried| *tried == 3));
+    assert_eq!(jobs.started[..2], ["a", "b"]);
+    assert_eq!((jobs.started.len(), jobs.most_running), (9, 1));
+}
+
+#[tokio::test]
+async fn a_run_that_stops_does_not_wait_for_what_rests() {
+    let mut jobs = Jobs::new(&[("a", &[]), ("b", &[])], at_once);
+    (jobs.again, jobs.pause, jobs.stop_after) = (1, Duration::from_secs(86_400), 2);
+    Dispatcher::new(&mut jobs, 1).run().await.expect("nothing goes wrong");
+    assert!(jobs.ended.is_empty(), "{:?}", jobs.ended);
 }
