@@ -18,8 +18,10 @@
 //! - [`plan`](mod@plan): what must be built, and why.
 //! - [`queue`]: what may start now.
 //! - [`simulate`]: what a run would take.
+//! - [`admission`]: which of the jobs that are ready fit beside those that run.
 //! - [`queries`]: what people ask about all that: why, who needs, who offers, does it install.
 
+pub mod admission;
 pub mod clauses;
 pub mod companions;
 pub mod cycle;
@@ -39,6 +41,7 @@ pub mod universe;
 #[cfg(test)]
 mod testing;
 
+pub use admission::{Admission, Claim, Decision, Held, Room};
 pub use companions::companions;
 pub use cycle::{Cycle, CycleStep, Deferred, NoWayOut, WayOut};
 pub use estimate::Estimate;
