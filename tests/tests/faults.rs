@@ -1,6 +1,9 @@
 //! What builds and machines do to a run: each fault ends in the verdict that names it, and everything else goes on.
 
-use tests::tree::Tree;
+use std::process::Command;
+
+use tests::tree::{Answer, Tree};
+use tests::{has, is_root, package_builder, run, skip};
 
 const LINUX: [&str; 2] = ["--sandbox", "linux"];
 
@@ -75,4 +78,49 @@ fn what_a_build_leaves_running_does_not_outlive_it() {
     tree.spec("daemons", &[], "setsid sleep 86432 >/dev/null 2>&1 & (setsid nohup sleep 86432 &) ; sleep 0.5");
     tree.run(&build(&[])).expect(0, &["daemons-1-1"]);
     assert!(!is_running("sleep 86432"), "a daemon is still running");
+}
+
+/// A command that holds this much memory: a last line without an end is kept whole.
+fn eat(size: &str) -> String {
+    format!("head -c {size} /dev/zero | tail >/dev/null")
+}
+
+#[test]
+fn a_build_short_of_memory_is_tried_again_alone_with_more_and_then_named() {
+    if !is_root() {
+        return skip("memory limits", "it takes root to make control groups of version 1");
+    }
+    let tree = Tree::new();
+    tree.spec("hungry", &[], &eat("330M"));
+    tree.spec("other", &[], "sleep 1");
+    tree.spec("starving", &[], &eat("700M"));
+    let answer = tree.run(&build(&["--jobs", "2", "--memory", "400M"]));
+    let again = "it ran out of memory in %build; now alone, with up to 400 MiB";
+    let first = |name: &str| format!("Retrying {name}-1-1 in 0.00s, attempt 2: {again}");
+    answer.expect(1, &[&first("hungry"), &first("starving"), "starving-1-1 ran out of memory in %build"]);
+    assert!(tree.has_published("hungry") && tree.has_published("other"), "{}", answer.text);
+    assert_eq!(count(&tree, r#""event":"job-retried""#), 2, "{}", tree.journal());
+    assert_eq!(count(&tree, r#""is":"out-of-memory""#), 1, "{}", tree.journal());
+}
+
+#[test]
+fn a_build_that_fills_the_disk_is_named_and_one_that_fails_beside_it_is_not() {
+    if !is_root() || !has("unshare") {
+        return skip("a full disk", "it takes root and `unshare` to mount a small one");
+    }
+    let tree = Tree::new();
+    tree.spec("filler", &[], "head -c 64M /dev/zero >blob");
+    tree.spec("fails", &[], "echo no space left on device; exit 1");
+    let out = tree.path("out");
+    std::fs::create_dir_all(&out).expect("the tree is writable");
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", "mount -t tmpfs -o size=48m small \"$OUT\" && exec \"$@\"", "sh"]);
+    command.arg(package_builder()).env("OUT", &out).args(tree.command(&build(&["--json", "--jobs", "1"])).get_args());
+    let answer = Answer::new(&run(&mut command));
+    let verdict = |package: &str, is: &str| {
+        let mut ends = answer.text.lines().filter(|line| line.contains("job-finished") && line.contains(package));
+        assert!(ends.any(|line| line.contains(is)), "{}", answer.text);
+    };
+    verdict("filler-1-1", r#"{"is":"out-of-disk","phase":"%build"}"#);
+    verdict("fails-1-1", r#"{"is":"failed","phase":"%build"}"#);
 }

@@ -50,14 +50,14 @@ impl Claim {
         }
     }
 
-    /// The most memory the job may use of what all have: its share, or twice what it is expected to take; all of it if
-    /// it runs alone.
+    /// The most memory the job may use of what all have: its share, or half as much again as it is expected to take; all
+    /// of it if it runs alone.
     #[must_use]
     pub fn most_memory(&self, memory: u64, slots: usize) -> u64 {
         if self.alone {
             return memory;
         }
-        memory.min((memory / slots.max(1) as u64).max(self.memory.saturating_mul(2)))
+        memory.min((memory / slots.max(1) as u64).max(self.memory.saturating_add(self.memory / 2)))
     }
 }
 

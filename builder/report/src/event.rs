@@ -195,6 +195,15 @@ pub enum EventKind {
         /// The source packages it waits for.
         needs: Vec<String>,
     },
+    /// A build that is ready waits though there is a place for it; said once.
+    JobHeld {
+        /// The source package.
+        package: String,
+        /// Its name-version-release.
+        nevr: String,
+        /// Why.
+        reason: String,
+    },
     /// An attempt at a build came to nothing for no fault of the package; there is another one.
     JobRetried {
         /// The source package.

@@ -139,6 +139,9 @@ impl Terminal {
             EventKind::JobWaits { nevr, needs, .. } => {
                 vec![verb_line(Tone::Note, "Waiting", format_args!("{nevr} waits for {}", needs.join(", ")), colour)]
             }
+            EventKind::JobHeld { nevr, reason, .. } => {
+                vec![verb_line(Tone::Note, "Holding", format_args!("{nevr}: {}", harmless(reason)), colour)]
+            }
             EventKind::JobRetried { nevr, attempt, reason, seconds, .. } => {
                 let mut reason_lines = reason.lines().map(harmless);
                 let first = reason_lines.next().unwrap_or_default();

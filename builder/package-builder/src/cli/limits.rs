@@ -1,4 +1,4 @@
-//! The options of `build` that say what builds may use up: time, and how much they write to their logs.
+//! The options of `build` that say what builds may use up: time, memory, and what they write to their logs.
 
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ pub struct LimitArgs {
     /// End a build that writes nothing for this many minutes
     #[arg(long, default_value = "60", value_name = "MINUTES", value_parser = minutes)]
     pub idle_timeout: Duration,
+    /// The memory that all builds may use together [default: what is available now, less a reserve]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub memory: Option<u64>,
     /// Keep at most this much of what each phase of a build writes
     #[arg(long, default_value = "1G", value_name = "SIZE", value_parser = bytes)]
     pub log_limit: u64,

@@ -17,8 +17,8 @@ use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind, IoContext};
 use crate::host::{Layout, OutputLock};
 use crate::runner::{
-    Events, Locked, Passes, Planning, RunEnd, RunOptions, blocked_targets, emit_base_progress, emit_plan,
-    fetch_sources, new_run_id, num_cpus,
+    Events, Locked, Passes, Planning, RunEnd, RunOptions, ThisMachine, blocked_targets, emit_base_progress, emit_plan,
+    fetch_sources, memory_for_builds, new_run_id, num_cpus,
 };
 use crate::seeds::SeedRpm;
 
@@ -81,6 +81,8 @@ fn build(
             jobs,
             fail_fast: arguments.fail_fast,
             check: !arguments.nocheck,
+            memory: arguments.limits.memory.or_else(memory_for_builds),
+            machine: Arc::new(ThisMachine),
             limits: arguments.limits.of_job(),
         };
         let layers = runtime.block_on(layers(&planning.settings, layer?, sandbox))?;

@@ -60,16 +60,16 @@ impl Build<'_, '_> {
             go_on!(self.clear_folders().await);
             let status = self.rpmbuild(&["-br"]).await?;
             if !status.success() && status != NEEDS_NOT_MET {
-                return Ok(Err(self.failed(status)));
+                return Ok(Err(self.failed(status).await));
             }
-            let Some(asked) = self.needs().await? else { return Ok(Err(self.failed(status))) };
+            let Some(asked) = self.needs().await? else { return Ok(Err(self.failed(status).await)) };
             let rpms = match more.decide(asked).await? {
                 Grant::Install(rpms) => rpms,
                 Grant::Stop(stopped) => return Ok(Err(JobEnd::Stopped(stopped))),
             };
             if rpms.is_empty() {
                 // All that was asked for is there. If rpm does not think so, it says why.
-                return if status.success() { self.clear_folders().await } else { Ok(Err(self.failed(status))) };
+                return if status.success() { self.clear_folders().await } else { Ok(Err(self.failed(status).await)) };
             }
             go_on!(self.install(&rpms).await);
         }

@@ -5,13 +5,14 @@
 //! no more; the second, or SIGTERM, ends them. All leave a state from which the same command goes on.
 //!
 //! ```text
-//! queue ─► start ─┬─► over at once
-//!    ▲  ▲         └─► executor ─┬─► message ─► hear
-//!    │  └── rest ◄─┬─ finish ◄──┘ end
-//!    └─────────────┘
+//! queue ─► admission ─► start ─┬─► over at once
+//!   ▲       ▲                  └─► executor ─┬─► message ─► hear
+//!   │       └── rest ◄── finish ◄────────────┘ end
+//!   └─────────────────────┘
 //! ```
 //! A job that is to be tried again gives its slot back while it rests, and still counts as running for the queue.
 
+mod alike;
 mod builds;
 mod ending;
 mod more;
@@ -23,7 +24,7 @@ use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use planner::{JobId, Queue};
+use planner::{Admission, Claim, Decision, Held, JobId, Queue, Room};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -32,6 +33,9 @@ use crate::error::CommandError;
 
 pub(super) use run::run;
 pub use run::{RunEnd, RunOptions, num_cpus};
+
+/// After what time it is looked again whether what nothing of ours holds back may start.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// A job that is running: what it ends with. Dropping it ends whatever it has started.
 pub type Executor<End> = Pin<Box<dyn Future<Output = End> + Send>>;
@@ -65,7 +69,16 @@ pub trait Work {
     /// The jobs.
     fn queue(&mut self) -> &mut Queue;
 
-    /// Starts a job that the queue has given.
+    /// What a job that is ready is counted for while it runs.
+    fn claim(&mut self, id: &JobId) -> Claim;
+
+    /// What there is for all jobs together, now.
+    fn room(&mut self) -> Room;
+
+    /// A job waits though it is ready and there is a slot; this is told again and again while it is so.
+    fn hold(&mut self, id: &JobId, held: &Held);
+
+    /// Starts a job that was admitted.
     ///
     /// # Errors
     /// The run cannot go on.
@@ -100,6 +113,7 @@ pub trait Work {
 pub struct Dispatcher<'a, W: Work> {
     work: &'a mut W,
     slots: usize,
+    admission: Admission,
     tasks: JoinSet<W::End>,
     /// The job of each task, and when it was started. Only looked up, so its order never matters.
     running: HashMap<Id, (JobId, Instant)>,
@@ -115,6 +129,7 @@ impl<'a, W: Work> Dispatcher<'a, W> {
         Self {
             work,
             slots,
+            admission: Admission::default(),
             tasks: JoinSet::new(),
             running: HashMap::new(),
             resting: JoinSet::new(),
@@ -139,7 +154,7 @@ impl<'a, W: Work> Dispatcher<'a, W> {
             .map_err(|error| CommandError::infrastructure(format!("signals cannot be taken over: {error}")))?;
         let mut interrupted = false;
         loop {
-            self.fill(&sender)?;
+            let look_again = self.fill(&sender)?;
             if self.tasks.is_empty() && (self.work.is_stopping() || self.work.queue().is_done()) {
                 return Ok(());
             }
@@ -147,6 +162,7 @@ impl<'a, W: Work> Dispatcher<'a, W> {
                 Some(message) = messages.recv() => self.work.hear(message)?,
                 Some(ended) = self.tasks.join_next_with_id() => self.finish(ended)?,
                 Some(Ok(id)) = self.resting.join_next() => self.rested.push_back(id),
+                () = tokio::time::sleep(LOOK_AGAIN), if look_again => {}
                 stop = signals.next() => {
                     let at_once = std::mem::replace(&mut interrupted, true) || stop == Stop::Now;
                     self.work.interrupt((!at_once).then(|| self.tasks.len()));
@@ -158,20 +174,32 @@ impl<'a, W: Work> Dispatcher<'a, W> {
         }
     }
 
-    /// Starts what is ready while there are slots.
-    fn fill(&mut self, sender: &mpsc::UnboundedSender<W::Message>) -> Result<(), CommandError> {
+    /// Starts what is ready and admitted while there are slots. Returns whether what is held back may be admitted
+    /// without the end of any job.
+    fn fill(&mut self, sender: &mpsc::UnboundedSender<W::Message>) -> Result<bool, CommandError> {
         while !self.work.is_stopping() && self.tasks.len() < self.slots {
-            let Some(id) = self.rested.pop_front().or_else(|| self.work.queue().next_ready()) else { break };
+            while let Some(id) = self.rested.pop_front().or_else(|| self.work.queue().next_ready()) {
+                let (claim, remaining) = (self.work.claim(&id), self.work.queue().remaining_path(&id));
+                self.admission.offer(id, claim, remaining.unwrap_or_default());
+            }
+            let id = match self.admission.next(&self.work.room()) {
+                Decision::Start(id) => id,
+                Decision::Wait(id, held) => {
+                    self.work.hold(&id, &held);
+                    return Ok(held.may_pass_by_itself());
+                }
+                Decision::Nothing => break,
+            };
             match self.work.start(&id, sender)? {
                 Begun::Running(executor) => {
                     let task = self.tasks.spawn(executor);
                     self.running.insert(task.id(), (id, Instant::now()));
                 }
-                Begun::Over => {}
+                Begun::Over => self.admission.ended(&id),
                 Begun::Again(after) => self.rest(id, after),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn finish(&mut self, ended: Result<(Id, W::End), JoinError>) -> Result<(), CommandError> {
@@ -180,14 +208,15 @@ impl<'a, W: Work> Dispatcher<'a, W> {
             Err(error) => (error.id(), Err(error)),
         };
         let Some((id, started)) = self.running.remove(&task) else { return Ok(()) };
-        match self.work.finish(&id, started.elapsed().as_secs_f64(), end)? {
-            Next::Queue => {}
-            Next::Again(after) => self.rest(id, after),
+        self.admission.ended(&id);
+        if let Next::Again(after) = self.work.finish(&id, started.elapsed().as_secs_f64(), end)? {
+            self.rest(id, after);
         }
         Ok(())
     }
 
     fn rest(&mut self, id: JobId, time: Duration) {
+        self.admission.ended(&id);
         self.resting.spawn(async move {
             tokio::time::sleep(time).await;
             id

@@ -60,7 +60,9 @@ pub struct JobOrder {
     pub check: bool,
     /// Whether the root must be asked what the build needs before it is built in.
     pub ask: bool,
-    /// What it may use up.
+    /// The most memory of all its processes together, in bytes.
+    pub memory: Option<u64>,
+    /// What else it may use up.
     pub limits: JobLimits,
 }
 
@@ -86,6 +88,8 @@ pub enum JobEnd {
         phase: String,
         /// How.
         status: ExecStatus,
+        /// Whether a disk that it writes to was full then.
+        disk_is_full: bool,
         /// The last lines it wrote.
         tail: Vec<String>,
     },
@@ -185,7 +189,7 @@ pub async fn run_job(
         scratch,
         binds: vec![Bind { host: rpms.clone(), guest: PathBuf::from(RPM_FOLDER) }],
         volumes: [TOPDIR, "/tmp", "/var/tmp"].map(PathBuf::from).to_vec(),
-        limits: Limits::default(),
+        limits: Limits { memory: order.memory, ..Limits::default() },
     };
     let logs = PhaseLogs::new(&order.logs, "root", order.limits.log, on_phase);
     let began = Instant::now();
@@ -290,7 +294,7 @@ impl Build<'_, '_> {
                 return self.collect().await.map(Ok);
             }
             if status != NEEDS_NOT_MET || asked {
-                return Ok(Err(self.failed(status)));
+                return Ok(Err(self.failed(status).await));
             }
             asked = true;
             go_on!(self.ask(more).await);
@@ -323,7 +327,7 @@ impl Build<'_, '_> {
 
     async fn as_root(&mut self, argv: Vec<String>) -> Step<()> {
         let status = self.session.exec(self.command(argv, "/", User::Root, ROOT_TIMEOUT), &mut self.logs).await?;
-        Ok(if status.success() { Ok(()) } else { Err(self.failed(status)) })
+        Ok(if status.success() { Ok(()) } else { Err(self.failed(status).await) })
     }
 
     /// Runs rpmbuild on the spec as an ordinary user.
@@ -386,9 +390,11 @@ impl Build<'_, '_> {
         Ok(rpms)
     }
 
-    pub(super) fn failed(&mut self, status: ExecStatus) -> JobEnd {
+    pub(super) async fn failed(&mut self, status: ExecStatus) -> JobEnd {
         self.logs.flush();
-        JobEnd::Failed { phase: self.logs.phase().to_owned(), status, tail: self.logs.tail() }
+        let by_itself = matches!(status, ExecStatus::Exited(_) | ExecStatus::Signaled(_));
+        let disk_is_full = by_itself && self.disk_is_full().await;
+        JobEnd::Failed { phase: self.logs.phase().to_owned(), status, disk_is_full, tail: self.logs.tail() }
     }
 }
 

@@ -5,6 +5,7 @@
 mod asking;
 mod cause;
 pub mod conventions;
+mod disk;
 mod dispatcher;
 mod events;
 mod generated;
@@ -14,6 +15,7 @@ mod job;
 mod lock;
 mod locked;
 mod logs;
+mod machine;
 mod passes;
 mod planning;
 mod prepare;
@@ -33,6 +35,7 @@ pub use lock::{
     Lock, LockedBase, LockedCycle, LockedNeeds, LockedPackage, LockedRpm, LockedStart, LockedVariant, Origin,
 };
 pub use locked::Locked;
+pub use machine::{Machine, ThisMachine, memory_for_builds};
 pub use passes::Passes;
 pub use planning::{Planning, blocked_targets, emit_plan};
 pub use prepare::RootRpm;

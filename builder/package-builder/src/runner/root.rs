@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use sandbox::{ExecSpec, Sandbox, SessionSpec, User};
+use sandbox::{ExecSpec, ExecStatus, Sandbox, SessionSpec, User};
 
 use super::conventions::environment;
+use super::disk::{ask, disk_is_full};
 use super::job::{JobEnd, JobOrder, ROOT_TIMEOUT, Step, install_command};
 use super::logs::PhaseLogs;
 use crate::buildroot::library::{Library, Packages, Stack};
@@ -52,21 +53,26 @@ impl Root<'_> {
         let new = library.begin(wanted)?;
         let spec = SessionSpec { above: stack.above.clone(), scratch: new.scratch(), ..self.spec.clone() };
         let session = self.sandbox.start(spec).await?;
-        let command = ExecSpec {
-            argv: install_command(lacking, &self.rpms)?,
+        let status = session.exec(self.command(install_command(lacking, &self.rpms)?), &mut self.logs).await?;
+        if !status.success() {
+            let by_itself = matches!(status, ExecStatus::Exited(_) | ExecStatus::Signaled(_));
+            let disk_is_full = by_itself && disk_is_full(&*session, self.command(ask(&["/"]))).await;
+            session.end().await?;
+            self.logs.flush();
+            let (phase, tail) = (self.logs.phase().to_owned(), self.logs.tail());
+            return Ok(Err(JobEnd::Failed { phase, status, disk_is_full, tail }));
+        }
+        Ok(Ok(library.finish(new, session, stack).await?))
+    }
+
+    fn command(&self, argv: Vec<String>) -> ExecSpec {
+        ExecSpec {
+            argv,
             environment: environment(self.order.cpus),
             directory: PathBuf::from("/"),
             user: User::Root,
             timeout: Some(ROOT_TIMEOUT),
             idle_timeout: None,
-        };
-        let status = session.exec(command, &mut self.logs).await?;
-        if !status.success() {
-            session.end().await?;
-            self.logs.flush();
-            let (phase, tail) = (self.logs.phase().to_owned(), self.logs.tail());
-            return Ok(Err(JobEnd::Failed { phase, status, tail }));
         }
-        Ok(Ok(library.finish(new, session, stack).await?))
     }
 }

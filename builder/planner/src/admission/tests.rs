@@ -94,7 +94,7 @@ fn what_was_never_measured_counts_as_the_default_or_a_fair_share() {
     let known = Estimate { cpu_seconds: Some(90.0), memory: Some(3 << 30), ..unknown };
     let claim = Claim::of(&known, Some(8 << 30), 4);
     assert_eq!((claim.memory, claim.cpus), (3 << 30, 1.5));
-    assert_eq!(claim.most_memory(8 << 30, 4), 6 << 30);
+    assert_eq!(claim.most_memory(8 << 30, 4), 9 << 29);
     assert_eq!(Claim { alone: true, ..claim }.most_memory(8 << 30, 4), 8 << 30);
     assert_eq!(Claim::of(&unknown, Some(8 << 30), 4).most_memory(8 << 30, 4), 2 << 30);
 }

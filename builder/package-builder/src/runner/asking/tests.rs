@@ -62,6 +62,7 @@ async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
         cpus: 1,
         check: true,
         ask,
+        memory: None,
         limits: JobLimits { timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(60), log: u64::MAX },
     };
     let more = Granting { grants: Mutex::new(grants.into()), asked: Mutex::default() };
@@ -72,7 +73,7 @@ async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
         Call::Exec(command) => Some(command.argv.iter().take(2).cloned().collect::<Vec<_>>().join(" ")),
         _ => None,
     });
-    let installs = |command: &String| command != "install -d" && command != "rm -rf";
+    let installs = |command: &String| !["install -d", "rm -rf", "stat --file-system"].contains(&&**command);
     Outcome {
         report,
         asked: more.asked.into_inner().unwrap_or_else(PoisonError::into_inner),

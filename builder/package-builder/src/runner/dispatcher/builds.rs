@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use planner::{JobId, Outcome, Queue};
+use planner::{Claim, Estimate, Held, JobId, Outcome, Queue, Room};
 use report::{EventKind, Verdict};
 use sandbox::Sandbox;
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ use crate::runner::events::Events;
 use crate::runner::inputs::FetchedSources;
 use crate::runner::job::{JobError, JobOrder, JobReport, run_job};
 use crate::runner::planning::Planning;
-use crate::runner::prepare::{Prepared, RootRpm, Start, prepare_job};
+use crate::runner::prepare::{Prepared, Start, prepare_job};
 
 /// What is known of a job that is running.
 pub(super) struct Running {
@@ -44,6 +44,8 @@ pub(super) struct Running {
     /// The key of the root with what the spec states alone, for a root that is asked; what it answers is remembered
     /// for this key.
     pub(super) asked_at: String,
+    /// The most memory it may use.
+    pub(super) memory: Option<u64>,
 }
 
 /// The builds of one run.
@@ -62,6 +64,10 @@ pub(super) struct Builds<'a> {
     /// How often a root of each job asked for more.
     pub(super) rounds: BTreeMap<JobId, u32>,
     pub(super) retries: Retries,
+    /// Jobs that were short of memory once and run alone.
+    pub(super) lone: BTreeSet<JobId>,
+    /// Jobs that it was said of why they wait.
+    pub(super) held: BTreeSet<JobId>,
     pub(super) end: RunEnd,
     pub(super) stopping: bool,
 }
@@ -72,6 +78,30 @@ impl Work for Builds<'_> {
 
     fn queue(&mut self) -> &mut Queue {
         &mut self.queue
+    }
+
+    fn claim(&mut self, id: &JobId) -> Claim {
+        let claim = Claim::of(&self.estimate(id), self.options.memory, self.options.jobs);
+        Claim { alone: self.lone.contains(id), ..claim }
+    }
+
+    fn room(&mut self) -> Room {
+        let machine = &self.options.machine;
+        Room {
+            memory: self.options.memory,
+            disk: machine.free_disk(self.layout.root()),
+            // Whoever asks for more builds at once than there are CPUs gets them.
+            cpus: Some(num_cpus().max(self.options.jobs) as f64),
+            pressure: machine.too_much_pressure(),
+        }
+    }
+
+    fn hold(&mut self, id: &JobId, held: &Held) {
+        // That the CPUs are busy is what a run is for.
+        if *held != Held::Cpus && self.held.insert(id.clone()) {
+            let (package, nevr, reason) = (id.0.clone(), self.nevr(id), held.to_string());
+            self.events.emit(EventKind::JobHeld { package, nevr, reason });
+        }
     }
 
     fn start(&mut self, id: &JobId, sender: &mpsc::UnboundedSender<Asked>) -> Result<Begun<Self::End>, CommandError> {
@@ -140,6 +170,8 @@ impl Builds<'_> {
             return Err(Next::Queue);
         }
         self.events.emit(EventKind::JobStarted { package: id.0.clone(), nevr });
+        let claim = self.claim(id);
+        let memory = self.options.memory.map(|memory| claim.most_memory(memory, self.options.jobs));
         let Start { root: prepared, asked_at, must_ask: ask, .. } = start;
         let order = JobOrder {
             package: id.0.clone(),
@@ -155,23 +187,17 @@ impl Builds<'_> {
             cpus: (num_cpus() / self.options.jobs).max(1),
             check: self.options.check,
             ask,
+            memory,
             limits: self.options.limits.clone(),
         };
-        self.running.insert(id.clone(), Running { prepared, asked_at });
+        self.running.insert(id.clone(), Running { prepared, asked_at, memory });
         Ok((order, sources))
     }
 
-    /// How many other builds that are still to come need all that the root of one has above the base.
-    fn alike(&self, id: &JobId, prepared: &Prepared) -> usize {
-        let name_of = |rpm: &RootRpm| rpm.is.split(' ').next().map(str::to_owned);
-        let wanted: BTreeSet<String> = prepared.install.iter().filter_map(name_of).collect();
-        let nodes = self.planning.graph.nodes.iter();
-        let open = nodes.filter(|(name, _)| **name != id.0 && self.queue.is_open(&JobId((*name).clone())));
-        let needs_all = |root: &[Arc<planner::Member>]| {
-            root.len() >= wanted.len()
-                && root.iter().filter(|member| wanted.contains(&member.nevra.to_string())).count() == wanted.len()
-        };
-        open.filter(|(_, node)| needs_all(&node.build_root)).count()
+    /// What a job is expected to take.
+    fn estimate(&self, id: &JobId) -> Estimate {
+        let seconds = self.planning.state.packages.get(&id.0).map_or(0.0, |built| built.seconds);
+        Estimate { seconds, ..Estimate::default() }
     }
 
     fn executor(

@@ -1,8 +1,8 @@
 //! The end of a build: what it gave is published, or its verdict says why there is nothing; the queue is told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use planner::{JobId, Outcome};
 use report::{EventKind, TimeLimit, Verdict};
@@ -92,8 +92,21 @@ impl Builds<'_> {
         }
         let (log, own) = (report.log.display().to_string(), seconds - report.rpmbuild.as_secs_f64());
         match report.end {
-            JobEnd::Failed { phase, status, tail } => {
-                let verdict = self.verdict_of(&phase, status);
+            JobEnd::Failed { phase, status: ExecStatus::OutOfMemory, .. } if self.gets_more_memory(id) => {
+                let most = self.options.memory.unwrap_or_default() >> 20;
+                let phase = section(&phase);
+                self.events.emit(EventKind::JobRetried {
+                    package: id.0.clone(),
+                    nevr,
+                    attempt: self.retries.again(id),
+                    reason: format!("it ran out of memory in {phase}; now alone, with up to {most} MiB"),
+                    seconds: 0.0,
+                });
+                self.lone.insert(id.clone());
+                return Ok(Next::Again(Duration::ZERO));
+            }
+            JobEnd::Failed { phase, status, disk_is_full, tail } => {
+                let verdict = verdict_of(&phase, status, disk_is_full);
                 self.report(id, &nevr, verdict, cause_of(&tail), (seconds, own), Some(log), Vec::new());
                 self.release(id, Outcome::Failed);
             }
@@ -174,17 +187,10 @@ impl Builds<'_> {
         built.rpms.keys().all(|nevra| published.contains(nevra))
     }
 
-    fn verdict_of(&self, phase: &str, status: ExecStatus) -> Verdict {
-        let phase = section(phase);
-        match status {
-            ExecStatus::TimedOut => Verdict::TimedOut { limit: TimeLimit::Total, phase },
-            ExecStatus::Idle => Verdict::TimedOut { limit: TimeLimit::Idle, phase },
-            ExecStatus::OutOfMemory => Verdict::OutOfMemory { phase },
-            ExecStatus::Exited(_) | ExecStatus::Signaled(_) if disk_is_full(self.layout.root()) => {
-                Verdict::OutOfDisk { phase }
-            }
-            ExecStatus::Exited(_) | ExecStatus::Signaled(_) => Verdict::Failed { phase },
-        }
+    /// Whether a job that was short of memory may have more when it runs alone.
+    fn gets_more_memory(&self, id: &JobId) -> bool {
+        let had = self.running.get(id).and_then(|running| running.memory);
+        had.is_some_and(|had| self.options.memory.is_some_and(|all| had < all))
     }
 
     /// Ends a job that was not built.
@@ -255,7 +261,14 @@ fn trouble(error: &RepositoryError) -> CommandError {
     CommandError::infrastructure(error.to_string())
 }
 
-/// Whether less than 16 MiB are left where builds write.
-fn disk_is_full(path: &Path) -> bool {
-    rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < 16 << 20)
+/// The verdict on a command of a build that ended badly.
+fn verdict_of(phase: &str, status: ExecStatus, disk_is_full: bool) -> Verdict {
+    let phase = section(phase);
+    match status {
+        ExecStatus::TimedOut => Verdict::TimedOut { limit: TimeLimit::Total, phase },
+        ExecStatus::Idle => Verdict::TimedOut { limit: TimeLimit::Idle, phase },
+        ExecStatus::OutOfMemory => Verdict::OutOfMemory { phase },
+        ExecStatus::Exited(_) | ExecStatus::Signaled(_) if disk_is_full => Verdict::OutOfDisk { phase },
+        ExecStatus::Exited(_) | ExecStatus::Signaled(_) => Verdict::Failed { phase },
+    }
 }

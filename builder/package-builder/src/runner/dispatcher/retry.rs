@@ -17,21 +17,31 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 /// The attempts of all jobs of a run.
 #[derive(Debug, Default)]
 pub(super) struct Retries {
-    failed: BTreeMap<JobId, u32>,
+    attempts: BTreeMap<JobId, u32>,
+    /// How many of them the machine spoilt.
+    failed: BTreeMap<JobId, usize>,
 }
 
 impl Retries {
     /// The number of the attempt that a job is at, from 1.
     pub(super) fn attempt(&self, id: &JobId) -> u32 {
-        self.failed.get(id).map_or(1, |failed| failed + 1)
+        self.attempts.get(id).copied().unwrap_or(1)
     }
 
-    /// Counts an attempt as failed. Returns after what time the next begins; `None` if there is none.
+    /// A job is tried again: the number of the attempt to come.
+    pub(super) fn again(&mut self, id: &JobId) -> u32 {
+        let attempt = self.attempts.entry(id.clone()).or_insert(1);
+        *attempt += 1;
+        *attempt
+    }
+
+    /// The machine spoilt an attempt. Returns after what time the next begins; `None` if there is none.
     pub(super) fn failed(&mut self, id: &JobId) -> Option<Duration> {
         let failed = self.failed.entry(id.clone()).or_default();
-        let pause = PAUSES.get(usize::try_from(*failed).unwrap_or(usize::MAX)).copied();
+        let pause = PAUSES.get(*failed).copied()?;
         *failed += 1;
-        pause
+        self.again(id);
+        Some(pause)
     }
 }
 
@@ -56,6 +66,7 @@ mod tests {
         assert_eq!((retries.attempt(&a), retries.failed(&a)), (1, Some(PAUSES[0])));
         assert_eq!((retries.attempt(&a), retries.failed(&a)), (2, Some(PAUSES[1])));
         assert_eq!((retries.attempt(&a), retries.failed(&a)), (3, None));
+        assert_eq!((retries.attempt(&a), retries.again(&a)), (3, 4));
         assert_eq!((retries.attempt(&b), retries.failed(&b)), (1, Some(PAUSES[0])));
     }
 

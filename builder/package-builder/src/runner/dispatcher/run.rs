@@ -16,10 +16,11 @@ use crate::host::Layout;
 use crate::runner::events::Events;
 use crate::runner::inputs::FetchedSources;
 use crate::runner::job::JobLimits;
+use crate::runner::machine::Machine;
 use crate::runner::planning::Planning;
 
 /// How a run goes about its plan.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunOptions {
     /// Builds at once.
     pub jobs: usize,
@@ -27,7 +28,11 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// Whether `%check` runs.
     pub check: bool,
-    /// What each build may use up.
+    /// The memory that all builds may use together, in bytes; `None` where it is not known and not said.
+    pub memory: Option<u64>,
+    /// Where they run.
+    pub machine: Arc<dyn Machine>,
+    /// What else each build may use up.
     pub limits: JobLimits,
 }
 
@@ -79,6 +84,8 @@ pub(in crate::runner) async fn run(
         running: BTreeMap::new(),
         rounds: BTreeMap::new(),
         retries: Retries::default(),
+        lone: BTreeSet::new(),
+        held: BTreeSet::new(),
         end: RunEnd::default(),
         stopping: false,
     };

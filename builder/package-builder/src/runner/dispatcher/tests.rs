@@ -23,6 +23,9 @@ struct Jobs {
     /// How long it rests before.
     pause: Duration,
     tried: BTreeMap<String, u32>,
+    /// What there is of what each job takes as much of as its name is long.
+    memory: Option<u64>,
+    held: Vec<String>,
 }
 
 impl Jobs {
@@ -43,6 +46,8 @@ impl Jobs {
             again: 0,
             pause: Duration::ZERO,
             tried: BTreeMap::new(),
+            memory: None,
+            held: Vec::new(),
         }
     }
 }
@@ -53,6 +58,18 @@ impl Work for Jobs {
 
     fn queue(&mut self) -> &mut Queue {
         &mut self.queue
+    }
+
+    fn claim(&mut self, id: &JobId) -> Claim {
+        Claim { memory: id.0.len() as u64, ..Claim::default() }
+    }
+
+    fn room(&mut self) -> Room {
+        Room { memory: self.memory, ..Room::default() }
+    }
+
+    fn hold(&mut self, id: &JobId, held: &Held) {
+        self.held.push(format!("{id}: {held}"));
     }
 
     fn start(&mut self, id: &JobId, _: &mpsc::UnboundedSender<()>) -> Result<Begun<bool>, CommandError> {
@@ -152,4 +169,14 @@ async fn a_run_that_stops_does_not_wait_for_what_rests() {
     (jobs.again, jobs.pause, jobs.stop_after) = (1, Duration::from_secs(86_400), 2);
     Dispatcher::new(&mut jobs, 1).run().await.expect("nothing goes wrong");
     assert!(jobs.ended.is_empty(), "{:?}", jobs.ended);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_waits_for_the_end_of_what_runs() {
+    let mut jobs = Jobs::new(&[("aaaa", &[]), ("bbb", &[]), ("c", &[])], at_once);
+    jobs.memory = Some(5);
+    Dispatcher::new(&mut jobs, 3).run().await.expect("nothing goes wrong");
+    assert_eq!((jobs.ended.len(), jobs.most_running), (3, 2), "{:?}", jobs.ended);
+    assert_eq!(jobs.started[..2], ["aaaa", "c"]);
+    assert!(jobs.held.iter().all(|held| held.starts_with("bbb: it takes about")) && !jobs.held.is_empty());
 }
