@@ -42,8 +42,8 @@ fn stages(tree: &Tree, seed: Option<&Path>, settings: &str) {
 
 /// The identity of every RPM by NEVRA.
 fn identities(output: &Path) -> BTreeMap<String, String> {
-    let state = package_builder::runner::State::load(&output.join("state.json")).expect("the run left a state");
-    state.packages.into_values().flat_map(|built| built.rpms).collect()
+    let state = package_builder::runner::State::load(&output.join("state.sqlite")).expect("the run left a state");
+    state.packages().values().flat_map(|built| built.rpms.clone()).collect()
 }
 
 /// What a published package holds.

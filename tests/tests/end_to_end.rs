@@ -39,8 +39,8 @@ fn build(sandbox: &str, packages: &[&str]) -> PathBuf {
 
 /// The identity of every published RPM by NEVRA, as recorded.
 fn identities(output: &Path) -> BTreeMap<String, String> {
-    let state = package_builder::runner::State::load(&output.join("state.json")).expect("the run left a state");
-    state.packages.into_values().flat_map(|built| built.rpms).collect()
+    let state = package_builder::runner::State::load(&output.join("state.sqlite")).expect("the run left a state");
+    state.packages().values().flat_map(|built| built.rpms.clone()).collect()
 }
 
 #[test]

@@ -39,8 +39,8 @@ fn chain(tree: &Tree) {
 
 /// The key and the RPMs' identities of every build by source package.
 fn known(tree: &Tree) -> BTreeMap<String, (String, BTreeMap<String, String>)> {
-    let state = package_builder::runner::State::load(&tree.path("out/state.json")).expect("the run left a state");
-    state.packages.into_iter().map(|(name, built)| (name, (built.known.key, built.rpms))).collect()
+    let state = package_builder::runner::State::load(&tree.path("out/state.sqlite")).expect("the run left a state");
+    state.packages().iter().map(|(name, built)| (name.clone(), (built.known.key.clone(), built.rpms.clone()))).collect()
 }
 
 const BUILD: &[&str] = &["build", "app", "--sandbox", "linux", "--jobs", "2"];

@@ -72,8 +72,8 @@ fn locked(tree: &Tree, output: &str, lock: &Path, command: &[&str]) -> tests::tr
 
 /// The key and the RPMs' identities of every build by source package.
 fn known(output: &Path) -> BTreeMap<String, (String, BTreeMap<String, String>)> {
-    let state = State::load(&output.join("state.json")).expect("the run left a state");
-    state.packages.into_iter().map(|(name, built)| (name, (built.known.key, built.rpms))).collect()
+    let state = State::load(&output.join("state.sqlite")).expect("the run left a state");
+    state.packages().iter().map(|(name, built)| (name.clone(), (built.known.key.clone(), built.rpms.clone()))).collect()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! - [`host`]: finding and evaluating specs, the output folders and their lock.
 //! - [`seeds`], [`buildroot`], [`apt`]: where the first RPMs and the base layer come from.
 //! - [`sources`]: fetching and verifying what specs are built from.
+//! - [`history`]: what builds took, and what the next ones are expected to take.
 //! - [`runner`]: running a plan. [`commands`]: one file a verb.
 
 pub mod apt;
@@ -12,6 +13,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod error;
+pub mod history;
 pub mod host;
 pub mod runner;
 pub mod seeds;

@@ -2,6 +2,7 @@
 //!
 //! One event is one line of JSON with the format's version in it; see [`Event::to_json_line`].
 
+use crate::attempt::{Attempt, Regression};
 use crate::tally::Counts;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -235,6 +236,18 @@ pub enum EventKind {
         log: Option<String>,
         /// File names of what it made.
         rpms: Vec<String>,
+        /// What a build that was tried was and took; there is none where nothing was tried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<Attempt>,
+    },
+    /// A build that succeeded took clearly more than its earlier ones.
+    Regression(Regression),
+    /// The time that is expected to be left, from what earlier builds took (progress; not recorded).
+    Forecast {
+        /// Until the last job has ended.
+        seconds: f64,
+        /// The source packages that have to be built one after the other and take longest, in order.
+        critical_path: Vec<String>,
     },
     /// The next generation of the repository is what readers see.
     Published {
@@ -313,7 +326,10 @@ impl Event {
 
     /// Only of use while it is live; journals leave it out.
     pub fn is_progress(&self) -> bool {
-        matches!(self.kind, EventKind::SeedProgress { .. } | EventKind::SourceProgress { .. })
+        matches!(
+            self.kind,
+            EventKind::SeedProgress { .. } | EventKind::SourceProgress { .. } | EventKind::Forecast { .. }
+        )
     }
 }
 
@@ -321,6 +337,7 @@ impl Event {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
+    use crate::attempt::PhaseTime;
 
     fn finished() -> Event {
         let kind = EventKind::JobFinished {
@@ -332,6 +349,7 @@ mod tests {
             own_seconds: 0.125,
             log: Some("logs/jq/build.log".into()),
             rpms: vec![],
+            attempt: None,
         };
         Event { run: "7c1e".into(), at: 1_700_000_000_000, elapsed: 2.5, kind }
     }
@@ -343,6 +361,18 @@ mod tests {
             r#"{"version":1,"run":"7c1e","at":1700000000000,"elapsed":2.5,"event":"job-finished","package":"jq","nevr":"jq-1.8.2-1","verdict":{"is":"failed","phase":"%build"},"cause":null,"seconds":41.5,"own_seconds":0.125,"log":"logs/jq/build.log","rpms":[]}"#
         );
         assert_eq!(Event::from_json_line(&finished().to_json_line()).unwrap(), finished());
+    }
+
+    #[test]
+    fn what_an_attempt_took_is_in_its_event_as_far_as_it_is_known() {
+        let mut event = finished();
+        let EventKind::JobFinished { attempt, .. } = &mut event.kind else { unreachable!("it is one") };
+        let phases = vec![PhaseTime { phase: "%build".into(), seconds: 40.0 }];
+        *attempt = Some(Attempt { phases, cpu_seconds: Some(75.5), ..Attempt::default() });
+        let line = event.to_json_line();
+        let written = r#""attempt":{"phases":[{"phase":"%build","seconds":40.0}],"cpu_seconds":75.5}}"#;
+        assert!(line.ends_with(written), "{line}");
+        assert_eq!(Event::from_json_line(&line).unwrap(), event);
     }
 
     #[test]

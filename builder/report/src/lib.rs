@@ -9,6 +9,7 @@
 //!                  └─► Json       stdout, for machines
 //! ```
 
+mod attempt;
 mod event;
 mod json;
 mod live;
@@ -19,6 +20,7 @@ mod terminal;
 pub mod text;
 mod verdict;
 
+pub use attempt::{Attempt, Measure, PhaseTime, Regression};
 pub use event::{Event, EventKind, FORMAT_VERSION, PackageReason, ReadError};
 pub use json::{Json, Recorder};
 pub use reporter::{Everyone, Reporter};

@@ -6,7 +6,7 @@
 use crate::event::{Event, EventKind};
 use crate::paint::{Tone, verb_line};
 use crate::tally::Tally;
-use crate::text::{duration, harmless, plural, size, stopwatch};
+use crate::text::{chain, duration, harmless, plural, roughly, size, stopwatch};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,15 @@ pub(crate) struct LiveState {
     running: Vec<RunningJob>,
     downloads: Vec<Download>,
     seed: Option<String>,
+    forecast: Option<Forecast>,
+}
+
+/// What the engine expected last.
+#[derive(Debug)]
+struct Forecast {
+    /// When the last job is expected to end, in the run's clock.
+    end: f64,
+    critical_path: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -73,6 +82,10 @@ impl LiveState {
                     (job.phase, job.phase_since) = (phase.clone(), event.elapsed);
                 }
             }
+            EventKind::Forecast { seconds, critical_path } => {
+                let (end, critical_path) = (event.elapsed + seconds, critical_path.clone());
+                self.forecast = Some(Forecast { end, critical_path });
+            }
             EventKind::JobWaits { package, .. }
             | EventKind::JobRetried { package, .. }
             | EventKind::JobFinished { package, .. } => {
@@ -90,12 +103,14 @@ impl LiveState {
             let running = self.running.iter().map(|job| {
                 format!(" · {} {} {}", harmless(&job.nevr), harmless(&job.phase), duration(now - job.phase_since))
             });
-            let left = self.tally.estimate(self.jobs);
-            // A guess with decimals would look like knowledge.
-            let left = left.map(|seconds| format!(", about {} left", duration(seconds.ceil().max(10.0))));
-            let left = left.unwrap_or_default();
+            // Without history, the jobs so far tell how long the others take.
+            let expected = self.forecast.as_ref().map(|forecast| forecast.end - now);
+            let left = expected.or_else(|| self.tally.estimate(self.jobs));
+            let left = left.map(|seconds| format!(", about {} left", roughly(seconds))).unwrap_or_default();
+            let path = self.forecast.as_ref().and_then(|forecast| chain(&forecast.critical_path));
+            let path = path.map(|path| format!(" · longest: {path}")).unwrap_or_default();
             let rest = format!(
-                "[{since}] {}/{}: {} running, {} failed{left}{}",
+                "[{since}] {}/{}: {} running, {} failed{left}{}{path}",
                 counts.run(),
                 counts.planned,
                 self.running.len(),
@@ -224,10 +239,11 @@ mod tests {
             own_seconds: 0.1,
             log: None,
             rpms: vec![],
+            attempt: None,
         };
         let phase = EventKind::JobPhase { package: "jq".into(), phase: "%build".into() };
         let run = EventKind::RunStarted { command: "x".into(), tree: ".".into(), jobs: 2, sandbox: "linux".into() };
-        let state = state_after(vec![
+        let mut state = state_after(vec![
             (0.0, run),
             (1.0, EventKind::Planned { stale: stale.into(), fresh: 0, blocked: vec![] }),
             (2.0, started("zlib")),
@@ -242,6 +258,12 @@ mod tests {
                 "    Building [00:01:05] 1/4: 2 running, 0 failed, about 30s left · jq-1-1 %build 1m00s · which-1-1 root 42s"
             )
         );
+        // What earlier builds took is known better, and goes on with the clock.
+        let critical_path = ["jq", "sed"].map(str::to_owned).into();
+        let kind = EventKind::Forecast { seconds: 300.0, critical_path };
+        state.event(&Event { run: "r".into(), at: 0, elapsed: 60.0, kind });
+        let line = state.line(125.0, false).unwrap_or_default();
+        assert!(line.contains(", about 4m left ·") && line.ends_with(" · longest: jq → sed"), "{line}");
     }
 
     #[test]

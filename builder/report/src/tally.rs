@@ -1,5 +1,6 @@
 //! Adding a run up: what every summary says is computed here, from events alone.
 
+use crate::attempt::Regression;
 use crate::event::{Event, EventKind};
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct Tally {
     counts: Counts,
     /// Jobs that ended badly by themselves, in the order they ended.
     pub failures: Vec<Failure>,
+    /// Builds that took clearly more than their earlier ones, in the order they ended.
+    pub regressions: Vec<Regression>,
     /// Sources that cannot be had, as (package, file).
     pub missing_sources: Vec<(String, String)>,
     planned_blocked: BTreeSet<String>,
@@ -73,6 +76,7 @@ impl Tally {
             EventKind::PlanGrew { stale, .. } | EventKind::CyclePass { stale, .. } => {
                 self.counts.planned += stale.len();
             }
+            EventKind::Regression(regression) => self.regressions.push(regression.clone()),
             // A source may be asked for several times, and arrive at last.
             EventKind::SourceFailed { package, file, .. } => {
                 let missing = (package.clone(), file.clone());

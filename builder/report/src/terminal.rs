@@ -3,12 +3,13 @@
 //! Normal output is brief: one line a result, reasons for what is built or blocked, the cause of each failure and what
 //! to type next. Everything goes to one writer (stderr), since stdout is for data.
 
+use crate::attempt::{Measure, Regression};
 use crate::event::{Event, EventKind, PackageReason};
 use crate::live::LiveLine;
 use crate::paint::{Tone, continuation, paint, verb_line};
 use crate::reporter::Reporter;
 use crate::tally::Tally;
-use crate::text::{clock, duration, harmless, plural, size, some_of};
+use crate::text::{chain, clock, duration, harmless, plural, roughly, size, some_of};
 use crate::verdict::Verdict;
 use jiff::tz::TimeZone;
 use std::io::{IsTerminal, Write};
@@ -53,6 +54,8 @@ pub struct Terminal {
     settings: TerminalSettings,
     live: Option<LiveLine>,
     tally: Tally,
+    /// The seconds that were expected last to be left.
+    left: Option<f64>,
     finished: bool,
 }
 
@@ -60,7 +63,7 @@ impl Terminal {
     /// Shows events on `writer`.
     pub fn new(writer: Box<dyn Write + Send>, settings: TerminalSettings) -> Terminal {
         let live = settings.live.then(|| LiveLine::on_stderr(settings.colour));
-        Terminal { writer, settings, live, tally: Tally::default(), finished: false }
+        Terminal { writer, settings, live, tally: Tally::default(), left: None, finished: false }
     }
 
     fn print(&mut self, lines: &[String]) {
@@ -167,10 +170,16 @@ impl Terminal {
             EventKind::Published { generation, added } => {
                 good("Published", format!("generation {generation} with {} more", plural(added.len(), "RPM")))
             }
+            EventKind::Regression(regression) => vec![regression_line(regression, colour)],
+            EventKind::Forecast { seconds, critical_path } if self.left.is_none() => {
+                let path = chain(critical_path).map(|path| format!("; longest chain: {path}")).unwrap_or_default();
+                good("Expected", format!("about {}{path}", roughly(*seconds)))
+            }
             EventKind::RunFinished { .. } => self.summary_lines(event),
             EventKind::SeedProgress { .. }
             | EventKind::SourceStarted { .. }
             | EventKind::SourceProgress { .. }
+            | EventKind::Forecast { .. }
             | EventKind::JobStarted { .. }
             | EventKind::JobPhase { .. }
             | EventKind::RootStacked { .. } => vec![],
@@ -216,8 +225,10 @@ impl Terminal {
             let (cause, log) = (failure.cause.as_deref(), failure.log.as_deref());
             lines.extend(failure_lines(&failure.nevr, &failure.verdict, cause, log, None, colour));
         }
+        lines.extend(self.tally.regressions.iter().map(|regression| regression_line(regression, colour)));
         if *interrupted {
-            lines.push(hint("the same command goes on from here", colour));
+            let left = self.left.map(|seconds| format!(", about {} left", roughly(seconds))).unwrap_or_default();
+            lines.push(hint(&format!("the same command goes on from here{left}"), colour));
         } else if let Some(failure) = self.tally.failures.iter().find(|failure| failure.log.is_some()) {
             let name = harmless(&failure.package);
             lines.push(hint(&format!("`package-builder log {name}` shows the whole log of {name}"), colour));
@@ -242,6 +253,9 @@ impl Reporter for Terminal {
             self.live = None;
         }
         let lines = self.lines_of(event);
+        if let EventKind::Forecast { seconds, .. } = &event.kind {
+            self.left = Some(*seconds);
+        }
         self.print(&lines);
     }
 
@@ -292,6 +306,22 @@ fn failure_lines(
     lines.extend(what_lines.map(continuation));
     lines.extend(cause.map(harmless).iter().flat_map(|cause| cause.lines()).map(continuation));
     lines
+}
+
+/// `      Slower glibc took 2.1× its median (41m00s, else 19m30s)`.
+fn regression_line(regression: &Regression, colour: bool) -> String {
+    let Regression { package, measure, took, median } = regression;
+    let times = took / median;
+    let (verb, text) = match measure {
+        Measure::Time => {
+            ("Slower", format!("took {times:.1}× its median ({}, else {})", duration(*took), duration(*median)))
+        }
+        Measure::Memory => {
+            let (took, median) = (size(*took as u64), size(*median as u64));
+            ("Larger", format!("took {times:.1}× its median memory ({took}, else {median})"))
+        }
+    };
+    verb_line(Tone::Warning, verb, format_args!("{} {text}", harmless(package)), colour)
 }
 
 fn hint(text: &str, colour: bool) -> String {

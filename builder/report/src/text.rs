@@ -23,6 +23,14 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time that is expected and not measured, without digits that would look like knowledge: `40s`, `12m`, `1h02m`.
+pub fn roughly(seconds: f64) -> String {
+    let seconds = seconds.max(1.0);
+    let step = if seconds > 50.0 { 60.0 } else { 10.0 };
+    let text = duration((seconds / step).ceil() * step);
+    text.strip_suffix("00s").map_or(text.clone(), str::to_owned)
+}
+
 /// `00:12:04`, for a time that is still running.
 pub fn stopwatch(seconds: f64) -> String {
     let whole = seconds.max(0.0) as u64;
@@ -63,6 +71,17 @@ pub fn some_of(items: &[String], limit: usize) -> String {
     if items.len() > limit { format!("{shown}, and {} more", items.len() - limit) } else { shown }
 }
 
+/// `a → b → c`, or its two ends and how many are between: what has to be done in this order. `None` if it is no chain.
+pub fn chain(names: &[String]) -> Option<String> {
+    match names {
+        [] | [_] => None,
+        [first, second, .., last] if names.len() > 4 => {
+            Some(format!("{first} → {second} → ({} more) → {last}", names.len() - 3))
+        }
+        _ => Some(names.join(" → ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +102,9 @@ mod tests {
             assert_eq!(duration(seconds), expected, "{seconds}");
         }
         assert_eq!(stopwatch(724.9), "00:12:04");
+        for (seconds, expected) in [(-3.0, "10s"), (21.0, "30s"), (55.0, "1m"), (662.0, "12m"), (3725.0, "1h03m")] {
+            assert_eq!(roughly(seconds), expected, "{seconds}");
+        }
     }
 
     #[test]
@@ -95,6 +117,10 @@ mod tests {
         assert_eq!(clock(1_700_000_000_000, &TimeZone::UTC), "2023-11-14 22:13:20");
         assert_eq!(some_of(&["a".into(), "b".into(), "c".into()], 2), "a, b, and 1 more");
         assert_eq!(some_of(&["a".into(), "b".into()], 2), "a, b");
+        let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
+        assert_eq!(chain(&names[..1]), None);
+        assert_eq!(chain(&names[..4]).as_deref(), Some("a → b → c → d"));
+        assert_eq!(chain(&names).as_deref(), Some("a → b → (2 more) → e"));
     }
 
     #[test]

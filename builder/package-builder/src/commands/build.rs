@@ -15,6 +15,7 @@ use crate::buildroot::{self, BaseLayer, BaseProgress, Layers, Library};
 use crate::cli::{BuildArgs, SandboxChoice};
 use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind, IoContext};
+use crate::history;
 use crate::host::{Layout, OutputLock};
 use crate::runner::{
     Events, Locked, Passes, Planning, RunEnd, RunOptions, ThisMachine, blocked_targets, emit_base_progress, emit_plan,
@@ -37,7 +38,8 @@ pub(super) fn run(settings: Settings, arguments: &BuildArgs) -> Result<(), Comma
     let id = new_run_id();
     let folder = layout.run(&id);
     std::fs::create_dir_all(&folder).doing("create", &folder)?;
-    let reporters = Everyone::default().and(Recorder::append_to(&folder.join("events.jsonl")));
+    let history = history::Recorder::open(&layout.state());
+    let reporters = Everyone::default().and(Recorder::append_to(&folder.join("events.jsonl"))).and(history.clone());
     let reporters =
         if arguments.json { reporters.and(Json::new(std::io::stdout())) } else { reporters.and(super::terminal()) };
     let events = Arc::new(Events::new(id, reporters));
@@ -48,7 +50,7 @@ pub(super) fn run(settings: Settings, arguments: &BuildArgs) -> Result<(), Comma
         jobs,
         sandbox: sandbox.name().to_owned(),
     });
-    let outcome = build(settings, arguments, jobs, &runtime, &sandbox, &events);
+    let outcome = build(settings, arguments, jobs, &runtime, &sandbox, &history, &events);
     events.finish();
     outcome
 }
@@ -59,6 +61,7 @@ fn build(
     jobs: usize,
     runtime: &Runtime,
     sandbox: &Arc<dyn Sandbox>,
+    history: &history::Recorder,
     events: &Arc<Events>,
 ) -> Result<(), CommandError> {
     let layout = Layout::new(&settings.output);
@@ -97,6 +100,10 @@ fn build(
         end = outcome?;
     } else {
         write_lock(&mut planning, arguments, false, events);
+    }
+    if let Some(error) = history.first_error() {
+        let text = format!("warning: what the builds took is not, or not wholly, recorded: {error}");
+        events.emit(EventKind::Diagnostic { text });
     }
     finish(&planning, &plan, arguments, &end, events)
 }

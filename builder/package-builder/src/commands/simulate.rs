@@ -70,7 +70,7 @@ pub(super) fn expected(
 
 /// Packages with what is recorded of earlier builds. The one place that asks for it.
 fn workload(planning: &Planning, names: &[String], share: f64) -> Result<(Workload, Guesses), CommandError> {
-    let recorded = planning.state.durations();
+    let recorded = planning.estimates.durations();
     let workload = Workload::of_graph(&planning.graph, names.iter().map(|name| &**name), &recorded, share)
         .map_err(|error| CommandError::input(format!("nothing to simulate: {error}")))?;
     let known = names.iter().filter(|name| durations::known_seconds(&recorded, name).is_some()).count();

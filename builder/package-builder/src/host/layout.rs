@@ -6,7 +6,7 @@
 //!   generations/<n>/           immutable; owned by the crate `repository`
 //!   runs/<id>/                 events.jsonl, plan.json, lock.json, logs/<package>/<phase>.log
 //!   work/<id>/                 a run's private files, gone with it
-//!   state.json                 keys and identities of what is published
+//!   state.sqlite               keys and identities of what is published, and what builds took
 //!   lock                       held by the one writer
 //! ```
 
@@ -61,10 +61,10 @@ impl Layout {
         self.root.join("work")
     }
 
-    /// Keys and identities of what is published.
+    /// Keys and identities of what is published, and what builds took.
     #[must_use]
     pub fn state(&self) -> PathBuf {
-        self.root.join("state.json")
+        self.root.join("state.sqlite")
     }
 
     /// The lock of the one writer.

@@ -15,6 +15,7 @@
 mod alike;
 mod builds;
 mod ending;
+mod expecting;
 mod more;
 mod retry;
 mod run;

@@ -33,7 +33,7 @@ pub struct GeneratedNeeds {
 
 /// What a spec is known to need besides what it states, at the place of the section that generates it.
 pub(super) fn remembered(state: &State, spec: &Evaluated, inputs: &Inputs) -> Vec<Located<Dependency>> {
-    let answer = state.generated.get(&spec.package.name).filter(|answer| answer.inputs == inputs.digest(spec));
+    let answer = state.generated().get(&spec.package.name).filter(|answer| answer.inputs == inputs.digest(spec));
     answer.map(|answer| located(&spec.package, &answer.needs)).unwrap_or_default()
 }
 
@@ -78,7 +78,7 @@ impl Planning {
     /// The answer of a source package, if its spec and sources are still those that gave it.
     #[must_use]
     pub fn generated(&self, package: &str) -> Option<&GeneratedNeeds> {
-        let answer = self.state.generated.get(package)?;
+        let answer = self.state.generated().get(package)?;
         (self.input_digest(package).as_ref() == Some(&answer.inputs)).then_some(answer)
     }
 
@@ -102,7 +102,7 @@ impl Planning {
         let needs: Vec<Dependency> = needs.into_iter().collect();
         let inputs = self.input_digest(package).unwrap_or_default();
         let answer = GeneratedNeeds { inputs, asked_at: asked_at.to_owned(), needs: needs.clone() };
-        self.state.generated.insert(package.to_owned(), answer);
+        self.state.set_generated(package, answer);
         self.set_generated(package, &needs);
         needs
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use repository::RepositoryError;
-use sandbox::{Bind, ExecSpec, ExecStatus, Limits, Sandbox, SandboxError, Session, SessionSpec, User};
+use sandbox::{Bind, ExecSpec, ExecStatus, Limits, Sandbox, SandboxError, Session, SessionSpec, Usage, User};
 
 use crate::buildroot::{BuildrootError, Library};
 use crate::host::TOPDIR;
@@ -108,6 +108,10 @@ pub struct JobReport {
     pub log: PathBuf,
     /// Wall time inside rpmbuild.
     pub rpmbuild: Duration,
+    /// Wall time of each phase, in the order in which they were first entered.
+    pub phases: Vec<(String, Duration)>,
+    /// What all its commands used.
+    pub usage: Usage,
     /// The first error of writing a log, which does not fail a build.
     pub log_error: Option<String>,
 }
@@ -201,7 +205,8 @@ pub async fn run_job(
         Err(end) => {
             logs.flush();
             let log_error = logs.error.as_ref().map(ToString::to_string);
-            return Ok(JobReport { end, root: None, log: logs.path(), rpmbuild: Duration::ZERO, log_error });
+            let (log, phases, usage) = (logs.path(), logs.times(), Usage::default());
+            return Ok(JobReport { end, root: None, log, rpmbuild: Duration::ZERO, phases, usage, log_error });
         }
     };
     let session = sandbox.start(SessionSpec { above: stack.above.clone(), ..spec }).await?;
@@ -216,12 +221,15 @@ pub async fn run_job(
         time: rooted.duration_since(began),
     });
     logs.flush();
+    let usage = session.usage();
     let ended = session.end().await;
     let end = outcome?;
     ended?;
     // Until here nobody may remove the layers.
     drop(stack);
-    Ok(JobReport { end, root, log: logs.path(), rpmbuild, log_error: logs.error.map(|error| error.to_string()) })
+    let (log, phases) = (logs.path(), logs.times());
+    let log_error = logs.error.map(|error| error.to_string());
+    Ok(JobReport { end, root, log, rpmbuild, phases, usage, log_error })
 }
 
 /// A build that goes on in a session.
@@ -326,7 +334,10 @@ impl Build<'_, '_> {
     }
 
     async fn as_root(&mut self, argv: Vec<String>) -> Step<()> {
-        let status = self.session.exec(self.command(argv, "/", User::Root, ROOT_TIMEOUT), &mut self.logs).await?;
+        self.logs.start_clock();
+        let status = self.session.exec(self.command(argv, "/", User::Root, ROOT_TIMEOUT), &mut self.logs).await;
+        self.logs.stop_clock();
+        let status = status?;
         Ok(if status.success() { Ok(()) } else { Err(self.failed(status).await) })
     }
 
@@ -340,6 +351,7 @@ impl Build<'_, '_> {
         let command = ExecSpec { idle_timeout, ..self.command(argv, TOPDIR, User::Builder, left) };
         let status = self.session.exec(command, &mut self.logs).await;
         self.rpmbuild += started.elapsed();
+        self.logs.stop_clock();
         Ok(status?)
     }
 

@@ -76,7 +76,7 @@ impl Locked {
         // A need that does not parse was no need of a root; the key tells that the lock was changed.
         let Ok(needs) = needs else { return };
         let answer = GeneratedNeeds { inputs: inputs.clone(), asked_at: generated.asked_at.clone(), needs };
-        state.generated.insert(name.to_owned(), answer);
+        state.set_generated(name, answer);
     }
 
     /// The error of a lock that does not fit.
@@ -126,7 +126,7 @@ impl Planning {
     pub(super) fn never_as_locked(&self, plan: &Plan) -> Vec<(String, String)> {
         let Some(locked) = &self.locked else { return Vec::new() };
         let in_cycle = |name: &&String| locked.lock.packages.get(*name).is_some_and(|package| package.cycle.is_some());
-        let unlike = |name: &String| Some((name.clone(), locked.unlike(name, &self.state.packages.get(name)?.rpms)?));
+        let unlike = |name: &String| Some((name.clone(), locked.unlike(name, &self.state.packages().get(name)?.rpms)?));
         plan.order.iter().filter(in_cycle).filter_map(unlike).collect()
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use report::text::size;
 use sandbox::OutputSink;
@@ -27,6 +28,10 @@ pub(super) struct PhaseLogs<'a> {
     written: BTreeMap<String, u64>,
     file: Option<BufWriter<File>>,
     line: Vec<u8>,
+    /// How long each phase took so far, in the order in which they were first entered.
+    times: Vec<(String, Duration)>,
+    /// Since when the clock of the current phase runs.
+    since: Option<Instant>,
     tail: std::collections::VecDeque<String>,
     on_phase: &'a (dyn Fn(&str) + Send + Sync),
     /// The first error of writing a log.
@@ -43,6 +48,8 @@ impl<'a> PhaseLogs<'a> {
             written: BTreeMap::new(),
             file: None,
             line: Vec::new(),
+            times: Vec::new(),
+            since: None,
             tail: std::collections::VecDeque::new(),
             on_phase,
             error: std::fs::create_dir_all(folder).err(),
@@ -54,6 +61,8 @@ impl<'a> PhaseLogs<'a> {
     /// Begins another phase; one that was there before goes on.
     pub(super) fn enter(&mut self, phase: &str) {
         self.flush();
+        self.stop_clock();
+        self.since = Some(Instant::now());
         if self.phase == phase {
             return;
         }
@@ -70,6 +79,26 @@ impl<'a> PhaseLogs<'a> {
             }
         }
         (self.on_phase)(phase);
+    }
+
+    /// Lets the clock of the current phase run, if it does not.
+    pub(super) fn start_clock(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Stops the clock: what goes on now is no part of the phase.
+    pub(super) fn stop_clock(&mut self) {
+        let Some(since) = self.since.take() else { return };
+        match self.times.iter_mut().find(|(phase, _)| *phase == self.phase) {
+            Some((_, time)) => *time += since.elapsed(),
+            None => self.times.push((self.phase.clone(), since.elapsed())),
+        }
+    }
+
+    /// How long each phase took until its clock was stopped, in the order in which they were first entered.
+    #[must_use]
+    pub(super) fn times(&self) -> Vec<(String, Duration)> {
+        self.times.clone()
     }
 
     /// The phase the output is in: `root`, `prep`, `build`, `install`, `check`, `package`.
@@ -192,6 +221,16 @@ mod tests {
         logs.enter("root");
         logs.write(b"more installed\n");
         logs.flush();
+        logs.stop_clock();
+        let times = logs.times();
+        assert_eq!(times.iter().map(|(phase, _)| phase.as_str()).collect::<Vec<_>>(), ["root", "build", "check"]);
+        std::thread::sleep(Duration::from_millis(2));
+        logs.stop_clock();
+        assert_eq!(logs.times(), times, "a clock that stands counts nothing");
+        logs.start_clock();
+        std::thread::sleep(Duration::from_millis(2));
+        logs.stop_clock();
+        assert!(logs.times()[0].1 >= times[0].1 + Duration::from_millis(2) && logs.times()[1..] == times[1..]);
         let read = |phase: &str| std::fs::read_to_string(folder.path().join(format!("{phase}.log"))).expect("a log");
         assert_eq!(read("root"), "installed\nmore installed\n");
         assert_eq!(read("build"), "Executing(%build): /bin/sh -e x\ncc a.c\n");

@@ -87,6 +87,7 @@ impl Passes<'_> {
                     own_seconds: 0.0,
                     log: None,
                     rpms: Vec::new(),
+                    attempt: None,
                 });
             }
         }
@@ -128,5 +129,5 @@ impl Passes<'_> {
 
 /// The identities of everything that was built, by source package.
 fn identities(planning: &Planning) -> BTreeMap<String, BTreeMap<String, String>> {
-    planning.state.packages.iter().map(|(name, built)| (name.clone(), built.rpms.clone())).collect()
+    planning.state.packages().iter().map(|(name, built)| (name.clone(), built.rpms.clone())).collect()
 }

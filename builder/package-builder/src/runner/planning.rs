@@ -15,6 +15,7 @@ use crate::buildroot;
 use crate::cli::TargetArgs;
 use crate::config::Settings;
 use crate::error::{CommandError, ErrorKind};
+use crate::history::{Estimates, machine_id};
 use crate::host::{BrokenSpec, Context, Evaluated, HostWorld, Layout, Remembered, Snippets, evaluate_tree};
 use crate::seeds::{Seed, SeedError, SeedRpm, StageSettings};
 
@@ -55,6 +56,8 @@ pub struct Planning {
     pub published: Option<Generation>,
     /// What is known of earlier builds.
     pub state: State,
+    /// What builds are expected to take.
+    pub estimates: Estimates,
     /// Sources with their checksums, by source package.
     pub inputs: BTreeMap<String, Inputs>,
     /// Macros for evaluation and for rpmbuild alike.
@@ -111,6 +114,7 @@ impl Planning {
             universe.tree.push(TreePackage { source, spec, generated, ..TreePackage::default() });
         }
         let specs: BTreeMap<_, _> = evaluated.into_iter().map(|spec| (spec.package.name.clone(), spec)).collect();
+        let estimates = estimates(&layout, &state, specs.keys().map(String::as_str), events);
         let mut planning = Self {
             stage,
             seed_sets,
@@ -125,6 +129,7 @@ impl Planning {
             generations,
             published,
             state,
+            estimates,
             inputs,
             defines,
             locked,
@@ -294,6 +299,24 @@ impl Planning {
         .map_err(|error| CommandError::usage(error.to_string()))?;
         Ok(plan.targets.into_iter().collect())
     }
+}
+
+/// What builds are expected to take, by the history, or where there is none of a package by its last build. A history
+/// that cannot be read is worth a warning and no more.
+fn estimates<'a>(
+    layout: &Layout,
+    state: &State,
+    packages: impl Iterator<Item = &'a str>,
+    events: &Events,
+) -> Estimates {
+    let estimates = Estimates::read(&layout.state(), &machine_id(), packages);
+    let mut estimates = estimates.unwrap_or_else(|error| {
+        let text = format!("warning: what earlier builds took is not known: {}", error.message);
+        events.emit(EventKind::Diagnostic { text });
+        Estimates::default()
+    });
+    estimates.add_seconds(state.packages().iter().map(|(name, built)| (name.as_str(), built.seconds)));
+    estimates
 }
 
 /// Says what was planned, and shows why what is blocked is.

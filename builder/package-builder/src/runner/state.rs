@@ -1,20 +1,25 @@
-//! What is known of earlier builds: one JSON file, replaced by rename.
+//! What is known of earlier builds: rows of `out/state.sqlite`, of which only those that changed are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Mutex;
 
-use super::generated::GeneratedNeeds;
 use planner::KnownBuild;
+use rusqlite::{Connection, Row, Transaction, params};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::generated::GeneratedNeeds;
 use crate::error::{CommandError, IoContext};
+use crate::history::database::{open_to_read, open_to_write, trouble};
 
-/// The format's version; another one is not read.
-const VERSION: u32 = 1;
+mod former;
+#[cfg(test)]
+mod tests;
 
 /// What is known of one source package.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BuiltPackage {
     /// What the plan compares with.
     pub known: KnownBuild,
@@ -28,20 +33,17 @@ pub struct BuiltPackage {
 }
 
 /// All that is known.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub struct State {
-    version: u32,
-    /// Source packages by name.
-    pub packages: BTreeMap<String, BuiltPackage>,
-    /// What builds turned out to need besides what their specs state, by source package.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub generated: BTreeMap<String, GeneratedNeeds>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self { version: VERSION, packages: BTreeMap::new(), generated: BTreeMap::new() }
-    }
+    packages: BTreeMap<String, BuiltPackage>,
+    generated: BTreeMap<String, GeneratedNeeds>,
+    /// The source packages whose rows in `packages` are not saved yet.
+    unsaved_packages: BTreeSet<String>,
+    /// The source packages whose rows in `generated` are not saved yet.
+    unsaved_generated: BTreeSet<String>,
+    /// Made at the first save, so that nothing is written by who only reads. Nobody locks it but `save`, which has
+    /// the state for itself; it is in a mutex since the state is shared between threads that read.
+    connection: Mutex<Option<Connection>>,
 }
 
 impl State {
@@ -50,25 +52,67 @@ impl State {
     /// # Errors
     /// The file is there and cannot be read, or is of another version.
     pub fn load(path: &Path) -> Result<Self, CommandError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(error).doing("read", path),
-        };
-        let broken = |why: String| {
-            CommandError::infrastructure(format!("`{}` is not a state this version reads: {why}", path.display()))
-                .hint("remove the file; everything is then built anew, and what comes out the same stays published")
-        };
-        let state: Self = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
-        if state.version == VERSION { Ok(state) } else { Err(broken(format!("version {}", state.version))) }
+        let mut state = Self::default();
+        if let Some(connection) = open_to_read(path)? {
+            state.packages = rows(&connection, SELECT_PACKAGES, built_package).map_err(trouble("read", path))?;
+            state.generated = rows(&connection, SELECT_GENERATED, generated_needs).map_err(trouble("read", path))?;
+        }
+        former::take_over(&mut state, path)?;
+        Ok(state)
     }
 
-    /// Replaces the file, whole or not at all.
+    /// Writes what has changed, all of it or nothing, and returns when it is on disk. What that takes does not depend on
+    /// how much is known.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), CommandError> {
-        save_json(self, path)
+    pub fn save(&mut self, path: &Path) -> Result<(), CommandError> {
+        if self.unsaved_packages.is_empty() && self.unsaved_generated.is_empty() {
+            return Ok(());
+        }
+        let slot = self.connection.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let connection = match slot {
+            Some(connection) => connection,
+            None => slot.insert(open_to_write(path, true)?),
+        };
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            for (name, built) in self.unsaved_packages.iter().filter_map(|name| self.packages.get_key_value(name)) {
+                write_package(&transaction, name, built)?;
+            }
+            for (name, needs) in self.unsaved_generated.iter().filter_map(|name| self.generated.get_key_value(name)) {
+                write_generated(&transaction, name, needs)?;
+            }
+            transaction.commit()
+        };
+        write(connection).map_err(trouble("write", path))?;
+        self.unsaved_packages.clear();
+        self.unsaved_generated.clear();
+        former::remove(path)
+    }
+
+    /// Source packages by name.
+    #[must_use]
+    pub fn packages(&self) -> &BTreeMap<String, BuiltPackage> {
+        &self.packages
+    }
+
+    /// What builds turned out to need besides what their specs state, by source package.
+    #[must_use]
+    pub fn generated(&self) -> &BTreeMap<String, GeneratedNeeds> {
+        &self.generated
+    }
+
+    /// Takes over that a source package was built.
+    pub fn set_built(&mut self, package: &str, built: BuiltPackage) {
+        self.packages.insert(package.to_owned(), built);
+        self.unsaved_packages.insert(package.to_owned());
+    }
+
+    /// Takes over what a build turned out to need.
+    pub fn set_generated(&mut self, package: &str, needs: GeneratedNeeds) {
+        self.generated.insert(package.to_owned(), needs);
+        self.unsaved_generated.insert(package.to_owned());
     }
 
     /// What the plan compares with, by source package.
@@ -76,12 +120,62 @@ impl State {
     pub fn known(&self) -> BTreeMap<String, KnownBuild> {
         self.packages.iter().map(|(name, built)| (name.clone(), built.known.clone())).collect()
     }
+}
 
-    /// Seconds of earlier builds by source package.
-    #[must_use]
-    pub fn durations(&self) -> BTreeMap<String, f64> {
-        self.packages.iter().map(|(name, built)| (name.clone(), built.seconds)).collect()
-    }
+const SELECT_PACKAGES: &str =
+    "SELECT name, key, inputs, build_root, base_layer, rpms, seconds, unchecked FROM packages";
+const SELECT_GENERATED: &str = "SELECT name, inputs, asked_at, needs FROM generated";
+
+/// All rows of a table, by their first column.
+fn rows<T>(
+    connection: &Connection,
+    select: &str,
+    value: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<BTreeMap<String, T>> {
+    connection.prepare(select)?.query_map([], |row| Ok((row.get(0)?, value(row)?)))?.collect()
+}
+
+fn built_package(row: &Row<'_>) -> rusqlite::Result<BuiltPackage> {
+    let known = KnownBuild {
+        key: row.get(1)?,
+        inputs: from_json(row, 2)?,
+        build_root: from_json(row, 3)?,
+        base_layer: row.get(4)?,
+    };
+    Ok(BuiltPackage { known, rpms: from_json(row, 5)?, seconds: row.get(6)?, unchecked: row.get(7)? })
+}
+
+fn write_package(transaction: &Transaction<'_>, name: &str, built: &BuiltPackage) -> rusqlite::Result<()> {
+    let BuiltPackage { known, rpms, seconds, unchecked } = built;
+    let (inputs, build_root, rpms) = (json(&known.inputs)?, json(&known.build_root)?, json(rpms)?);
+    transaction.execute(
+        "INSERT OR REPLACE INTO packages (name, key, inputs, build_root, base_layer, rpms, seconds, unchecked) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![name, known.key, inputs, build_root, known.base_layer, rpms, seconds, unchecked],
+    )?;
+    Ok(())
+}
+
+fn generated_needs(row: &Row<'_>) -> rusqlite::Result<GeneratedNeeds> {
+    Ok(GeneratedNeeds { inputs: from_json(row, 1)?, asked_at: row.get(2)?, needs: from_json(row, 3)? })
+}
+
+fn write_generated(transaction: &Transaction<'_>, name: &str, needs: &GeneratedNeeds) -> rusqlite::Result<()> {
+    transaction.execute(
+        "INSERT OR REPLACE INTO generated (name, inputs, asked_at, needs) VALUES (?1, ?2, ?3, ?4)",
+        params![name, json(&needs.inputs)?, needs.asked_at, json(&needs.needs)?],
+    )?;
+    Ok(())
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(&row.get::<_, String>(column)?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
 }
 
 /// Writes a value as JSON beside a file and puts it in its place by a rename: whole or not at all.
@@ -96,25 +190,4 @@ pub(super) fn save_json(value: &impl Serialize, path: &Path) -> Result<(), Comma
         .doing("write", path)?;
     file.persist(path).map_err(|error| error.error).doing("replace", path)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_saved_is_read_back_and_other_versions_are_refused() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("state.json");
-        let mut state = State::load(&path).expect("no file is an empty state");
-        state.packages.insert("jq".to_owned(), BuiltPackage { seconds: 2.5, ..BuiltPackage::default() });
-        state.save(&path).expect("the folder is writable");
-        assert_eq!(
-            State::load(&path).expect("it was just written").durations(),
-            BTreeMap::from([("jq".to_owned(), 2.5)])
-        );
-        state.version = 99;
-        state.save(&path).expect("the folder is writable");
-        assert!(State::load(&path).expect_err("a later version").message.contains("version 99"));
-    }
 }

@@ -46,6 +46,7 @@ fn finished(package: &str, verdict: Verdict, cause: Option<&str>, own_seconds: f
         seconds: 12.3,
         own_seconds,
         rpms,
+        attempt: None,
     }
 }
 
@@ -239,5 +240,39 @@ fn a_long_plan_shows_some_reasons_and_names_the_rest() {
     assert!(
         text.ends_with("       Stale p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, and 6 more\n"),
         "{text}"
+    );
+}
+
+#[test]
+fn what_took_more_than_ever_is_said_at_once_and_in_the_summary() {
+    let regression =
+        |measure, took, median| EventKind::Regression(Regression { package: "glibc".into(), measure, took, median });
+    let forecast = |seconds| EventKind::Forecast { seconds, critical_path: vec!["glibc".into(), "gcc".into()] };
+    let counts = Counts { planned: 2, built: 1, ..Counts::default() };
+    let text = shown(
+        vec![
+            EventKind::Planned { stale: reasons(&[("glibc", "x"), ("gcc", "y")]), fresh: 0, blocked: vec![] },
+            forecast(1800.0),
+            regression(Measure::Time, 2460.0, 1170.0),
+            regression(Measure::Memory, 3_221_225_472.0, 1_610_612_736.0),
+            forecast(620.0),
+            EventKind::RunFinished { counts, interrupted: true, repository: None, install: None, seconds: 2500.0 },
+        ],
+        TerminalSettings::plain(),
+    );
+    let lines: Vec<&str> = text.lines().skip(3).collect();
+    let slower = "      Slower glibc took 2.1× its median (41m00s, else 19m30s)";
+    let larger = "      Larger glibc took 2.0× its median memory (3.0 GiB, else 1.5 GiB)";
+    assert_eq!(
+        lines,
+        [
+            "    Expected about 30m; longest chain: glibc → gcc",
+            slower,
+            larger,
+            "     Summary [ 41m40s] 1/2 jobs run, interrupted: 1 built",
+            slower,
+            larger,
+            "hint: the same command goes on from here, about 11m left",
+        ]
     );
 }

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use planner::{Claim, Estimate, Held, JobId, Outcome, Queue, Room};
 use report::{EventKind, Verdict};
@@ -23,6 +24,7 @@ use sandbox::Sandbox;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
+use super::ending::Taken;
 use super::more::{AskDispatcher, Asked};
 use super::retry::Retries;
 use super::run::{RunEnd, RunOptions, num_cpus};
@@ -46,6 +48,8 @@ pub(super) struct Running {
     pub(super) asked_at: String,
     /// The most memory it may use.
     pub(super) memory: Option<u64>,
+    /// When it was started.
+    pub(super) since: Instant,
 }
 
 /// The builds of one run.
@@ -70,6 +74,8 @@ pub(super) struct Builds<'a> {
     pub(super) held: BTreeSet<JobId>,
     pub(super) end: RunEnd,
     pub(super) stopping: bool,
+    /// When the time that is left was last told.
+    pub(super) forecast: Option<Instant>,
 }
 
 impl Work for Builds<'_> {
@@ -162,10 +168,10 @@ impl Builds<'_> {
                 return Err(Next::Queue);
             }
         };
-        let known = self.planning.state.packages.get(&id.0);
+        let known = self.planning.state.packages().get(&id.0);
         let same = known.is_some_and(|built| Some(&built.known.key) == start.key.as_ref() && self.is_published(built));
         if same && !self.forced.contains(&id.0) {
-            self.report(id, &nevr, Verdict::Unchanged, None, (0.0, 0.0), None, Vec::new());
+            self.report(id, &nevr, Verdict::Unchanged, None, Taken::default(), None, Vec::new());
             self.release(id, Outcome::Done);
             return Err(Next::Queue);
         }
@@ -190,14 +196,14 @@ impl Builds<'_> {
             memory,
             limits: self.options.limits.clone(),
         };
-        self.running.insert(id.clone(), Running { prepared, asked_at, memory });
+        self.running.insert(id.clone(), Running { prepared, asked_at, memory, since: Instant::now() });
+        self.tell_forecast();
         Ok((order, sources))
     }
 
     /// What a job is expected to take.
     fn estimate(&self, id: &JobId) -> Estimate {
-        let seconds = self.planning.state.packages.get(&id.0).map_or(0.0, |built| built.seconds);
-        Estimate { seconds, ..Estimate::default() }
+        self.planning.estimates.of(&id.0).unwrap_or_default()
     }
 
     fn executor(

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use planner::{JobId, Outcome};
-use report::{EventKind, TimeLimit, Verdict};
+use report::{Attempt, EventKind, PhaseTime, TimeLimit, Verdict};
 use repository::{RepositoryError, read_rpm};
-use sandbox::ExecStatus;
+use sandbox::{ExecStatus, Usage};
 
 use super::Next;
 use super::builds::{Builds, section};
@@ -19,6 +19,17 @@ use crate::runner::state::BuiltPackage;
 
 /// The verdict on what was published, and the file names of what is new.
 type Published = (Verdict, Vec<String>);
+
+/// What a job took. Nothing, if it never became a build.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken {
+    /// Whole time.
+    pub(super) seconds: f64,
+    /// The part of it outside rpmbuild, in seconds.
+    pub(super) own_seconds: f64,
+    /// The build.
+    pub(super) attempt: Option<Attempt>,
+}
 
 impl Builds<'_> {
     /// Takes over how an executor ended.
@@ -90,7 +101,10 @@ impl Builds<'_> {
         if let Some(error) = &report.log_error {
             self.warn(format!("the log of `{}` is not whole: {error}", id.0));
         }
-        let (log, own) = (report.log.display().to_string(), seconds - report.rpmbuild.as_secs_f64());
+        let key = self.running.get(id).map(|running| running.prepared.known.key.clone());
+        let log = report.log.display().to_string();
+        let (rpmbuild, attempt) = (report.rpmbuild.as_secs_f64(), attempt(key, &report));
+        let taken = |seconds| Taken { seconds, own_seconds: seconds - rpmbuild, attempt: Some(attempt) };
         match report.end {
             JobEnd::Failed { phase, status: ExecStatus::OutOfMemory, .. } if self.gets_more_memory(id) => {
                 let most = self.options.memory.unwrap_or_default() >> 20;
@@ -107,21 +121,23 @@ impl Builds<'_> {
             }
             JobEnd::Failed { phase, status, disk_is_full, tail } => {
                 let verdict = verdict_of(&phase, status, disk_is_full);
-                self.report(id, &nevr, verdict, cause_of(&tail), (seconds, own), Some(log), Vec::new());
+                self.report(id, &nevr, verdict, cause_of(&tail), taken(seconds), Some(log), Vec::new());
                 self.release(id, Outcome::Failed);
             }
-            JobEnd::Stopped(stopped) => self.stopped(id, stopped, seconds, report.rpmbuild.as_secs_f64(), log)?,
+            JobEnd::Stopped(stopped) => self.stopped(id, stopped, taken(seconds), log)?,
             JobEnd::Built(files) => {
                 let began = Instant::now();
-                let published = self.publish(id, &files, report.rpmbuild.as_secs_f64())?;
-                let more = began.elapsed().as_secs_f64();
+                let published = self.publish(id, &files, rpmbuild)?;
+                let taken = taken(seconds + began.elapsed().as_secs_f64());
                 let (verdict, cause, rpms) = match published {
                     Ok((verdict, rpms)) => (verdict, None, rpms),
                     Err((verdict, cause)) => (verdict, cause, Vec::new()),
                 };
-                let outcome = if verdict.is_good() { Outcome::Done } else { Outcome::Failed };
-                self.report(id, &nevr, verdict, cause, (seconds + more, own + more), Some(log), rpms);
-                self.release(id, outcome);
+                let is_good = verdict.is_good();
+                let regressions = if is_good { self.regressions(id, &taken) } else { Vec::new() };
+                self.report(id, &nevr, verdict, cause, taken, Some(log), rpms);
+                regressions.into_iter().for_each(|found| self.events.emit(EventKind::Regression(found)));
+                self.release(id, if is_good { Outcome::Done } else { Outcome::Failed });
             }
         }
         Ok(Next::Queue)
@@ -151,7 +167,7 @@ impl Builds<'_> {
         };
         let built = files.iter().filter(|rpm| rpm.is_built());
         let rpms: BTreeMap<_, _> = built.map(|rpm| (rpm.metadata.nevra.to_string(), rpm.identity.clone())).collect();
-        let before = self.planning.state.packages.get(&id.0);
+        let before = self.planning.state.packages().get(&id.0);
         let unchanged = before.is_some_and(|built| built.rpms == rpms && self.is_published(built));
         let mut added = Vec::new();
         if !unchanged {
@@ -168,7 +184,7 @@ impl Builds<'_> {
             self.planning.set_published(generation);
         }
         let built = BuiltPackage { known, rpms, seconds, unchecked: !self.options.check };
-        self.planning.state.packages.insert(id.0.clone(), built);
+        self.planning.state.set_built(&id.0, built);
         self.planning.state.save(&self.layout.state())?;
         Ok(Ok((if unchanged { Verdict::Unchanged } else { Verdict::Success }, added)))
     }
@@ -195,7 +211,7 @@ impl Builds<'_> {
 
     /// Ends a job that was not built.
     pub(super) fn give_up(&mut self, id: &JobId, nevr: &str, verdict: Verdict) {
-        self.report(id, nevr, verdict, None, (0.0, 0.0), None, Vec::new());
+        self.report(id, nevr, verdict, None, Taken::default(), None, Vec::new());
         self.release(id, Outcome::Failed);
     }
 
@@ -206,22 +222,24 @@ impl Builds<'_> {
         nevr: &str,
         verdict: Verdict,
         cause: Option<String>,
-        (seconds, own_seconds): (f64, f64),
+        taken: Taken,
         log: Option<String>,
         rpms: Vec<String>,
     ) {
         if verdict.is_failure() && self.options.fail_fast {
             self.stopping = true;
         }
+        let (package, nevr, Taken { seconds, own_seconds, attempt }) = (id.0.clone(), nevr.to_owned(), taken);
         self.events.emit(EventKind::JobFinished {
-            package: id.0.clone(),
-            nevr: nevr.to_owned(),
+            package,
+            nevr,
             verdict,
             cause,
             seconds,
             own_seconds,
             log,
             rpms,
+            attempt,
         });
     }
 
@@ -233,12 +251,13 @@ impl Builds<'_> {
         for blocked in self.queue.finish(id, outcome).blocked {
             self.report_blocked(&blocked, &id.0);
         }
+        self.tell_forecast();
     }
 
     pub(super) fn report_blocked(&mut self, id: &JobId, by: &str) {
         self.end.failed.insert(id.0.clone());
         let (nevr, verdict) = (self.nevr(id), Verdict::BlockedBy { package: by.to_owned() });
-        self.report(id, &nevr, verdict, None, (0.0, 0.0), None, Vec::new());
+        self.report(id, &nevr, verdict, None, Taken::default(), None, Vec::new());
     }
 
     /// Where the attempt at a job that is under way works. Each attempt has a folder of its own: what one leaves behind
@@ -271,4 +290,11 @@ fn verdict_of(phase: &str, status: ExecStatus, disk_is_full: bool) -> Verdict {
         ExecStatus::Exited(_) | ExecStatus::Signaled(_) if disk_is_full => Verdict::OutOfDisk { phase },
         ExecStatus::Exited(_) | ExecStatus::Signaled(_) => Verdict::Failed { phase },
     }
+}
+
+/// What a build that was tried was and took.
+fn attempt(key: Option<String>, report: &JobReport) -> Attempt {
+    let time = |(phase, time): &(String, Duration)| PhaseTime { phase: section(phase), seconds: time.as_secs_f64() };
+    let Usage { cpu_seconds, peak_memory, disk } = report.usage;
+    Attempt { key, phases: report.phases.iter().map(time).collect(), cpu_seconds, peak_memory, disk }
 }

@@ -15,6 +15,7 @@ use rpmspec_parser::rpm::Dependency;
 use tokio::sync::{mpsc, oneshot};
 
 use super::builds::Builds;
+use super::ending::Taken;
 use super::sources::bring_seeds;
 use crate::error::CommandError;
 use crate::runner::Events;
@@ -175,7 +176,7 @@ impl Builds<'_> {
             nevr: self.nevr(id),
             stale: new.into_iter().map(reason).collect(),
         });
-        let blocked = self.queue.extend(needs, &self.planning.state.durations()).blocked;
+        let blocked = self.queue.extend(needs, &self.planning.estimates.durations()).blocked;
         self.report_lost(&blocked, id);
         None
     }
@@ -191,8 +192,7 @@ impl Builds<'_> {
         &mut self,
         id: &JobId,
         stopped: Stopped,
-        seconds: f64,
-        own_seconds: f64,
+        taken: Taken,
         log: String,
     ) -> Result<(), CommandError> {
         let (nevr, no_needs) = (self.nevr(id), BTreeSet::new());
@@ -200,7 +200,7 @@ impl Builds<'_> {
             Stopped::Waits => self.direct_needs(id),
             Stopped::OtherRoot => no_needs,
             Stopped::Refused { verdict, cause } => {
-                self.report(id, &nevr, verdict, cause, (seconds, own_seconds), Some(log), Vec::new());
+                self.report(id, &nevr, verdict, cause, taken, Some(log), Vec::new());
                 self.release(id, Outcome::Failed);
                 return Ok(());
             }

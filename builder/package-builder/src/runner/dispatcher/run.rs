@@ -71,7 +71,7 @@ pub(in crate::runner) async fn run(
     let layout = Layout::new(&planning.settings.output);
     let forced = plan.stale.iter().filter(|(_, reason)| matches!(reason, planner::StaleReason::Forced));
     let mut builds = Builds {
-        queue: Queue::new(plan, &planning.graph, &planning.state.durations()),
+        queue: Queue::new(plan, &planning.graph, &planning.estimates.durations()),
         work: layout.work().join(events.run()),
         layout,
         planning,
@@ -88,7 +88,9 @@ pub(in crate::runner) async fn run(
         held: BTreeSet::new(),
         end: RunEnd::default(),
         stopping: false,
+        forecast: None,
     };
+    builds.tell_forecast();
     let outcome = Dispatcher::new(&mut builds, options.jobs).run().await;
     if let Err(error) = std::fs::remove_dir_all(&builds.work)
         && error.kind() != std::io::ErrorKind::NotFound

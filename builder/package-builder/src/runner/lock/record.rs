@@ -66,7 +66,7 @@ fn package(
     name: &str,
     cycle: Option<LockedCycle>,
 ) -> Option<LockedPackage> {
-    let (node, built) = (planning.graph.nodes.get(name)?, planning.state.packages.get(name)?);
+    let (node, built) = (planning.graph.nodes.get(name)?, planning.state.packages().get(name)?);
     let before = planning.locked.as_ref().and_then(|locked| locked.lock.packages.get(name));
     let because = before.into_iter().flat_map(|package| &package.root);
     let because = because.map(|rpm| (rpm.nevra.as_str(), rpm.because.as_str())).collect();
