@@ -145,6 +145,15 @@ Exit codes: 0 done, 2 no such package, 3 something is not built")]
   package-builder log zlib
   package-builder log zlib --phase check")]
     Log(LogArgs),
+    /// List what builds took: the newest first, of one package or of all
+    #[command(after_help = "Examples:
+  package-builder history            the newest builds
+  package-builder history gcc        all that is known of gcc's, and what the next one is expected to take
+  package-builder history gcc --limit 3 --json
+
+Times are wall time and CPU time; memory is the most that was held at once, what is kept of files included.
+Exit codes: 0 answered, 2 no build of that package is recorded")]
+    History(HistoryArgs),
     /// Remove results or caches
     #[command(after_help = "Examples:
   package-builder clean            leftovers of stopped runs and old runs' logs
@@ -359,6 +368,20 @@ pub struct LogArgs {
     /// The run, as its first line and `out/runs` name it [default: the newest that built the package]
     #[arg(long, value_name = "RUN")]
     pub run: Option<String>,
+}
+
+/// Options of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// A source package [default: all]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// At most so many
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `clean`.

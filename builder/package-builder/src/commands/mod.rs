@@ -6,6 +6,7 @@ mod doctor;
 mod eval;
 mod fetch;
 mod graph;
+mod history;
 mod installable;
 mod lock;
 mod log;
@@ -44,6 +45,7 @@ pub fn run(command_line: &CommandLine) -> Result<(), CommandError> {
         Command::Fetch(arguments) => fetch::run(settings()?, arguments),
         Command::Lock(arguments) => lock::run(settings()?, arguments),
         Command::Log(arguments) => log::run(&settings()?, arguments),
+        Command::History(arguments) => history::run(&settings()?, arguments),
         Command::Clean(arguments) => clean::run(&settings()?, arguments),
         Command::Doctor(arguments) => doctor::run(&settings()?, arguments),
         Command::Eval(arguments) => eval::run(settings()?, arguments),
