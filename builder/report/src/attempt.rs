@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One try at a build: what it was for, and what it took. What could not be measured is left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Attempt {
     /// The key it was built at, as far as it was known by its end.
@@ -25,6 +26,7 @@ pub struct Attempt {
 
 /// How long one phase took, all times it was entered together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PhaseTime {
     /// As in `JobPhase`.
     pub phase: String,
@@ -34,6 +36,7 @@ pub struct PhaseTime {
 
 /// What a build took more of than its earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
     /// Wall time, in seconds.
@@ -44,6 +47,7 @@ pub enum Measure {
 
 /// A build that took clearly more than the median of its earlier ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Regression {
     /// The source package.
     pub package: String,

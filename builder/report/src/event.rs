@@ -3,6 +3,8 @@
 //! One event is one line of JSON with the format's version in it; see [`Event::to_json_line`].
 
 use crate::attempt::{Attempt, Regression};
+use crate::blocked::BlockedPackage;
+use crate::expected::ExpectedFailure;
 use crate::tally::Counts;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Event {
     /// The run it belongs to.
     pub run: String,
@@ -27,6 +30,7 @@ pub struct Event {
 
 /// What happened. Sizes are bytes, times are seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventKind {
     /// The first event of a run.
@@ -48,6 +52,20 @@ pub enum EventKind {
         errors: usize,
         /// How long it took.
         seconds: f64,
+    },
+    /// A spec that the run was to build does not evaluate, so that its packages are left out.
+    SpecBroken {
+        /// The source package, guessed from the spec's name.
+        package: String,
+        /// The spec's path, relative to the tree.
+        spec: String,
+        /// The first thing that is wrong with it.
+        reason: String,
+    },
+    /// The tree expects some packages to fail; told before the plan is acted on, if there are any.
+    FailuresExpected {
+        /// What is expected, in the order of the tree's file.
+        entries: Vec<ExpectedFailure>,
     },
     /// Something the user should read, rendered with its place.
     Diagnostic {
@@ -88,7 +106,7 @@ pub enum EventKind {
         /// How many need no build.
         fresh: usize,
         /// What cannot be built and why.
-        blocked: Vec<PackageReason>,
+        blocked: Vec<BlockedPackage>,
     },
     /// The download of a source began.
     SourceStarted {
@@ -218,6 +236,18 @@ pub enum EventKind {
         /// Until the next one, at the least.
         seconds: f64,
     },
+    /// The time window of the run is over: what is running is finished, and nothing more is started.
+    WindowEnded {
+        /// How many builds are running.
+        running: usize,
+    },
+    /// The last lines that a build wrote before it failed; told just before its end.
+    LastLines {
+        /// The source package.
+        package: String,
+        /// The lines, oldest first, without newlines.
+        lines: Vec<String>,
+    },
     /// A build, or a job that could not become one, ended.
     JobFinished {
         /// The source package.
@@ -256,7 +286,12 @@ pub enum EventKind {
         /// File names of the RPMs it has more than the one before.
         added: Vec<String>,
     },
-    /// The last event of a run.
+    /// The last event of a run that could not be taken to its end.
+    RunBroke {
+        /// Why, and what to type; may have several lines.
+        reason: String,
+    },
+    /// The last event of a run that came to its end, or was stopped.
     RunFinished {
         /// How the jobs ended.
         counts: Counts,
@@ -269,10 +304,15 @@ pub enum EventKind {
         /// Whole time.
         seconds: f64,
     },
+    /// A kind of event that this version does not know; never written.
+    #[serde(other, skip_serializing)]
+    #[cfg_attr(test, schemars(skip))]
+    Other,
 }
 
 /// A package and why something was decided about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PackageReason {
     /// The source package.
     pub package: String,
@@ -296,8 +336,12 @@ pub enum ReadError {
     },
 }
 
+/// A line of the journal.
 #[derive(Serialize)]
-struct WrittenLine<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct WrittenLine<'a> {
+    /// The version of the format.
+    #[cfg_attr(test, schemars(extend("const" = FORMAT_VERSION)))]
     version: u32,
     #[serde(flatten)]
     event: &'a Event,
@@ -373,6 +417,14 @@ mod tests {
         let written = r#""attempt":{"phases":[{"phase":"%build","seconds":40.0}],"cpu_seconds":75.5}}"#;
         assert!(line.ends_with(written), "{line}");
         assert_eq!(Event::from_json_line(&line).unwrap(), event);
+    }
+
+    #[test]
+    fn an_unknown_kind_is_read_as_other_and_new_fields_are_passed_over() {
+        let line = r#"{"version":1,"run":"r","at":5,"elapsed":0.5,"event":"of-tomorrow","what":[1]}"#;
+        assert_eq!(Event::from_json_line(line).unwrap().kind, EventKind::Other);
+        let line = finished().to_json_line().replace("\"cause\"", "\"of_tomorrow\":1,\"cause\"");
+        assert_eq!(Event::from_json_line(&line).unwrap(), finished());
     }
 
     #[test]

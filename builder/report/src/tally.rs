@@ -2,12 +2,14 @@
 
 use crate::attempt::Regression;
 use crate::event::{Event, EventKind};
+use crate::expected::ExpectedFailure;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// How many jobs ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// Jobs the plan had.
     pub planned: usize,
@@ -15,8 +17,11 @@ pub struct Counts {
     pub built: usize,
     /// Built with the published result.
     pub unchanged: usize,
-    /// Ended badly by themselves (every verdict for which [`Verdict::is_failure`] holds).
+    /// Ended badly by themselves (every verdict for which [`Verdict::is_failure`] holds) and were not expected to.
     pub failed: usize,
+    /// Ended badly by themselves as the tree expects.
+    #[serde(default)]
+    pub expected: usize,
     /// Not run, since something they need ended badly or cannot be had.
     pub blocked: usize,
     /// Left out by the spec or the settings.
@@ -28,7 +33,7 @@ pub struct Counts {
 impl Counts {
     /// Jobs that ran to an end.
     pub fn run(&self) -> usize {
-        self.built + self.unchanged + self.failed
+        self.built + self.unchanged + self.failed + self.expected
     }
 }
 
@@ -55,8 +60,11 @@ pub struct Tally {
     pub failures: Vec<Failure>,
     /// Builds that took clearly more than their earlier ones, in the order they ended.
     pub regressions: Vec<Regression>,
+    /// Those that the tree expects, which are not among `failures`, each with the entry that says so.
+    pub expected_failures: Vec<(Failure, ExpectedFailure)>,
     /// Sources that cannot be had, as (package, file).
     pub missing_sources: Vec<(String, String)>,
+    expectations: Vec<ExpectedFailure>,
     planned_blocked: BTreeSet<String>,
     finished_jobs: usize,
     own_seconds: Vec<f64>,
@@ -70,7 +78,9 @@ impl Tally {
             EventKind::Planned { stale, fresh, blocked } => {
                 self.counts.planned += stale.len();
                 self.counts.fresh += fresh;
-                self.counts.blocked += blocked.len();
+                let excluded = blocked.iter().filter(|blocked| blocked.is_excluded()).count();
+                self.counts.excluded += excluded;
+                self.counts.blocked += blocked.len() - excluded;
                 self.planned_blocked.extend(blocked.iter().map(|blocked| blocked.package.clone()));
             }
             EventKind::PlanGrew { stale, .. } | EventKind::CyclePass { stale, .. } => {
@@ -78,6 +88,7 @@ impl Tally {
             }
             EventKind::Regression(regression) => self.regressions.push(regression.clone()),
             // A source may be asked for several times, and arrive at last.
+            EventKind::FailuresExpected { entries } => self.expectations.clone_from(entries),
             EventKind::SourceFailed { package, file, .. } => {
                 let missing = (package.clone(), file.clone());
                 if !self.missing_sources.contains(&missing) {
@@ -97,14 +108,23 @@ impl Tally {
                     Verdict::BlockedBy { .. } => counts.blocked += 1,
                     Verdict::Excluded { .. } => counts.excluded += 1,
                     _ => {
-                        counts.failed += 1;
-                        self.failures.push(Failure {
+                        let failure = Failure {
                             package: package.clone(),
                             nevr: nevr.clone(),
                             verdict: verdict.clone(),
                             cause: cause.clone(),
                             log: log.clone(),
-                        });
+                        };
+                        match ExpectedFailure::of(&self.expectations, package, verdict) {
+                            Some(entry) => {
+                                counts.expected += 1;
+                                self.expected_failures.push((failure, entry.clone()));
+                            }
+                            None => {
+                                counts.failed += 1;
+                                self.failures.push(failure);
+                            }
+                        }
                     }
                 }
                 if verdict.is_good() {

@@ -4,6 +4,7 @@
 //! to type next. Everything goes to one writer (stderr), since stdout is for data.
 
 use crate::attempt::{Measure, Regression};
+use crate::blocked::BlockedPackage;
 use crate::event::{Event, EventKind, PackageReason};
 use crate::live::LiveLine;
 use crate::paint::{Tone, continuation, paint, verb_line};
@@ -176,7 +177,17 @@ impl Terminal {
                 good("Expected", format!("about {}{path}", roughly(*seconds)))
             }
             EventKind::RunFinished { .. } => self.summary_lines(event),
-            EventKind::SeedProgress { .. }
+            EventKind::WindowEnded { running } => {
+                let rest = format!("the time window is over: finishing {running} running, starting no more");
+                vec![verb_line(Tone::Warning, "Window", rest, colour)]
+            }
+            // Broken specs are shown as diagnostics, what breaks a run off by whoever ends the command.
+            EventKind::SpecBroken { .. }
+            | EventKind::FailuresExpected { .. }
+            | EventKind::LastLines { .. }
+            | EventKind::RunBroke { .. }
+            | EventKind::Other
+            | EventKind::SeedProgress { .. }
             | EventKind::SourceStarted { .. }
             | EventKind::SourceProgress { .. }
             | EventKind::Forecast { .. }
@@ -196,6 +207,7 @@ impl Terminal {
         let others = [
             (counts.unchanged, "unchanged"),
             (counts.failed, "failed"),
+            (counts.expected, "failed as expected"),
             (counts.blocked, "blocked"),
             (counts.excluded, "excluded"),
             (counts.fresh, "fresh"),
@@ -226,6 +238,10 @@ impl Terminal {
             lines.extend(failure_lines(&failure.nevr, &failure.verdict, cause, log, None, colour));
         }
         lines.extend(self.tally.regressions.iter().map(|regression| regression_line(regression, colour)));
+        for (failure, entry) in &self.tally.expected_failures {
+            let said = format!("{} {}: {}", failure.nevr, failure.verdict.describe(), entry.describe());
+            lines.push(verb_line(Tone::Warning, "Expected", harmless(&said), colour));
+        }
         if *interrupted {
             let left = self.left.map(|seconds| format!(", about {} left", roughly(seconds))).unwrap_or_default();
             lines.push(hint(&format!("the same command goes on from here{left}"), colour));
@@ -266,7 +282,7 @@ impl Reporter for Terminal {
     }
 }
 
-fn planned_lines(stale: &[PackageReason], fresh: usize, blocked: &[PackageReason], colour: bool) -> Vec<String> {
+fn planned_lines(stale: &[PackageReason], fresh: usize, blocked: &[BlockedPackage], colour: bool) -> Vec<String> {
     let mut rest = format!("{} to build, {fresh} fresh", stale.len());
     if !blocked.is_empty() {
         rest.push_str(&format!(", {} blocked", blocked.len()));
@@ -278,7 +294,11 @@ fn planned_lines(stale: &[PackageReason], fresh: usize, blocked: &[PackageReason
         let others: Vec<String> = stale[REASONS_SHOWN..].iter().map(|item| item.package.clone()).collect();
         lines.push(verb_line(Tone::Note, "Stale", some_of(&others, REASONS_SHOWN), colour));
     }
-    lines.extend(blocked.iter().map(|item| verb_line(Tone::Warning, "Blocked", reason(item), colour)));
+    lines.extend(blocked.iter().map(|item| {
+        let root = item.root_beyond_reason().map(|root| format!(" (because of {root})")).unwrap_or_default();
+        let rest = format!("{}: {}{root}", item.package, harmless(&item.reason));
+        verb_line(Tone::Warning, if item.is_excluded() { "Excluded" } else { "Blocked" }, rest, colour)
+    }));
     lines
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The end of a job. Phases are rpm's section names with the percent sign (`%build`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Verdict {
     /// Built, and its RPMs differ from the published ones (or are new).
@@ -71,6 +72,7 @@ pub enum Verdict {
 
 /// Which of the two time limits a build can reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeLimit {
     /// No output for too long.
@@ -91,6 +93,36 @@ impl Verdict {
         !self.is_good() && !matches!(self, Verdict::BlockedBy { .. } | Verdict::Excluded { .. })
     }
 
+    /// Where it ended, for verdicts on a build that ran.
+    pub fn phase(&self) -> Option<&str> {
+        match self {
+            Verdict::Failed { phase }
+            | Verdict::TimedOut { phase, .. }
+            | Verdict::OutOfMemory { phase }
+            | Verdict::OutOfDisk { phase } => Some(phase),
+            _ => None,
+        }
+    }
+
+    /// One word for it, the one it has in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Success => "success",
+            Verdict::Unchanged => "unchanged",
+            Verdict::Failed { .. } => "failed",
+            Verdict::TimedOut { .. } => "timed-out",
+            Verdict::OutOfMemory { .. } => "out-of-memory",
+            Verdict::OutOfDisk { .. } => "out-of-disk",
+            Verdict::Infrastructure { .. } => "infrastructure",
+            Verdict::NoSource { .. } => "no-source",
+            Verdict::Unresolvable { .. } => "unresolvable",
+            Verdict::UnlikeLock { .. } => "unlike-lock",
+            Verdict::BrokenSpec { .. } => "broken-spec",
+            Verdict::BlockedBy { .. } => "blocked-by",
+            Verdict::Excluded { .. } => "excluded",
+        }
+    }
+
     /// The words for it, as in ``failed in `%build` ``; never with the package's name.
     pub fn describe(&self) -> String {
         match self {
@@ -108,6 +140,33 @@ impl Verdict {
             Verdict::BrokenSpec { reason } => format!("has a broken spec: {reason}"),
             Verdict::BlockedBy { package } => format!("blocked by {package}"),
             Verdict::Excluded { reason } => format!("excluded: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_has_one_name_everywhere() {
+        let (phase, reason, package) = ("%build".to_owned(), "r".to_owned(), "p".to_owned());
+        for verdict in [
+            Verdict::Success,
+            Verdict::Unchanged,
+            Verdict::Failed { phase: phase.clone() },
+            Verdict::TimedOut { limit: TimeLimit::Idle, phase: phase.clone() },
+            Verdict::OutOfMemory { phase: phase.clone() },
+            Verdict::OutOfDisk { phase },
+            Verdict::Infrastructure { reason: reason.clone() },
+            Verdict::NoSource { reason: reason.clone() },
+            Verdict::Unresolvable { reason: reason.clone() },
+            Verdict::UnlikeLock { reason: reason.clone() },
+            Verdict::BrokenSpec { reason: reason.clone() },
+            Verdict::BlockedBy { package },
+            Verdict::Excluded { reason },
+        ] {
+            assert_eq!(serde_json::json!(verdict)["is"], verdict.name(), "{verdict:?}");
         }
     }
 }

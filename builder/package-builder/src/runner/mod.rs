@@ -2,6 +2,7 @@
 //!
 //! [`Planning`] is everything known before a run; [`Passes`] take it to its end.
 
+mod announce;
 mod asking;
 mod cause;
 pub mod conventions;
@@ -24,6 +25,7 @@ mod state;
 mod stop;
 mod variants;
 
+pub use announce::emit_plan;
 pub use asking::{Grant, MoreNeeds, Stopped};
 pub use dispatcher::{Begun, Dispatcher, Executor, Next, RunEnd, RunOptions, Work, num_cpus};
 pub use events::{Events, new_run_id};
@@ -37,7 +39,7 @@ pub use lock::{
 pub use locked::Locked;
 pub use machine::{Machine, ThisMachine, memory_for_builds};
 pub use passes::Passes;
-pub use planning::{Planning, blocked_targets, emit_plan};
+pub use planning::{Planning, blocked_targets};
 pub use prepare::RootRpm;
 pub use state::{BuiltPackage, State};
 pub use variants::Variants;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use planner::{Blocker, BuildGraph, Circumstances, InputDigest, Plan, Targets, TreePackage, Universe};
-use report::{EventKind, PackageReason};
+use report::EventKind;
 use repository::{Change, Generation, Generations, RpmFile, SeedFile};
 use rpmspec_parser::rpm::{Nevra, PackageMetadata};
 
@@ -317,16 +317,6 @@ fn estimates<'a>(
     });
     estimates.add_seconds(state.packages().iter().map(|(name, built)| (name.as_str(), built.seconds)));
     estimates
-}
-
-/// Says what was planned, and shows why what is blocked is.
-pub fn emit_plan(plan: &Plan, events: &Events) {
-    let reason = |(package, reason): (&String, String)| PackageReason { package: package.clone(), reason };
-    events.emit(EventKind::Planned {
-        stale: plan.stale.iter().map(|(name, why)| reason((name, why.to_string()))).collect(),
-        fresh: plan.fresh.len(),
-        blocked: plan.blocked.iter().map(|(name, why)| reason((name, why.to_string()))).collect(),
-    });
 }
 
 /// The error of a plan in which something that was asked for cannot be built at all.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use super::*;
+use crate::blocked::Hindrance;
 use crate::tally::Counts;
 use std::sync::{Arc, Mutex};
 
@@ -179,7 +180,11 @@ fn failures_are_said_when_they_happen_and_again_at_the_end() {
             EventKind::Planned {
                 stale: reasons(&[("curl", "never built"), ("git", "never built")]),
                 fresh: 0,
-                blocked: reasons(&[("vim", "nothing provides `gtk`")]),
+                blocked: vec![BlockedPackage {
+                    package: "vim".into(),
+                    reason: "nothing provides `gtk`".into(),
+                    hindrance: Hindrance::Unresolvable,
+                }],
             },
             EventKind::SourceFailed {
                 package: "wget".into(),
