@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Input,
     /// The machine or a service failed, not the tree (4).
     Infrastructure,
+    /// The time window ended before all was done (5).
+    Incomplete,
     /// The user stopped it (130).
     Interrupted,
 }
@@ -29,6 +31,7 @@ impl ErrorKind {
             Self::Usage => 2,
             Self::Input => 3,
             Self::Infrastructure => 4,
+            Self::Incomplete => 5,
             Self::Interrupted => 130,
         }
     }

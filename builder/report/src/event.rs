@@ -237,10 +237,7 @@ pub enum EventKind {
         seconds: f64,
     },
     /// The time window of the run is over: what is running is finished, and nothing more is started.
-    WindowEnded {
-        /// How many builds are running.
-        running: usize,
-    },
+    WindowEnded,
     /// The last lines that a build wrote before it failed; told just before its end.
     LastLines {
         /// The source package.

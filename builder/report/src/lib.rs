@@ -34,7 +34,7 @@ pub use event::{Event, EventKind, FORMAT_VERSION, PackageReason, ReadError};
 pub use expected::ExpectedFailure;
 pub use json::{Json, Recorder};
 pub use junit::junit;
-pub use mail::mail;
+pub use mail::{mail, mail_without_run};
 pub use reporter::{Everyone, Reporter};
 pub use summary::{Changes, PackageSummary, RunEnd, SUMMARY_VERSION, Standing, Standings, Summary};
 pub use tally::{Counts, Failure, Tally};

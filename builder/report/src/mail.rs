@@ -44,6 +44,17 @@ pub fn mail(summary: &Summary, changes: &Changes) -> String {
     page.text
 }
 
+/// The mail about a run that did not even begin: why, and what to type.
+pub fn mail_without_run(tree: &str, reason: &str) -> String {
+    let summary = Summary::of(&[]);
+    let summary = Summary { tree: tree.to_owned(), ..summary };
+    let mut page = Page::default();
+    page.line(0, &format!("{}: could not be started", summary.tree_name()));
+    page.blank();
+    reason.lines().take(ENTRIES_SHOWN).for_each(|line| page.line(0, line));
+    page.text
+}
+
 /// `photon: 2 failed, 14 blocked, 480 built; generation 42`.
 fn verdict(summary: &Summary) -> String {
     let counts = &summary.counts;

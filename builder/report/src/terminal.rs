@@ -177,8 +177,8 @@ impl Terminal {
                 good("Expected", format!("about {}{path}", roughly(*seconds)))
             }
             EventKind::RunFinished { .. } => self.summary_lines(event),
-            EventKind::WindowEnded { running } => {
-                let rest = format!("the time window is over: finishing {running} running, starting no more");
+            EventKind::WindowEnded => {
+                let rest = "the time window is over: finishing what is running, starting no more";
                 vec![verb_line(Tone::Warning, "Window", rest, colour)]
             }
             // Broken specs are shown as diagnostics, what breaks a run off by whoever ends the command.

@@ -21,7 +21,8 @@ pub use simulate::SimulateArgs;
   package-builder build --all -j 4  everything, four at a time
   package-builder doctor            what this machine lacks
 
-Exit codes: 0 done, 1 something failed to build, 2 usage, 3 broken input, 4 infrastructure, 130 interrupted")]
+Exit codes: 0 done, 1 something failed to build, 2 usage, 3 broken input, 4 infrastructure, \
+5 out of time (nightly), 130 interrupted")]
 pub struct CommandLine {
     /// Where the tree is and where results go
     #[command(flatten)]
@@ -154,6 +155,24 @@ Exit codes: 0 done, 2 no such package, 3 something is not built")]
 Times are wall time and CPU time; memory is the most that was held at once, what is kept of files included.
 Exit codes: 0 answered, 2 no build of that package is recorded")]
     History(HistoryArgs),
+    /// Build all that is stale, within a time if need be, and tell what came of it as a mail
+    #[command(after_help = "Examples:
+  package-builder nightly                            the whole tree
+  package-builder nightly --until 06:00 --jobs 2     start no build after six o'clock
+  package-builder nightly --for 8h --mail-to night.txt
+  package-builder nightly jq zlib                    these, with what they need
+
+What was killed or did not fit goes on with the next one.
+Exit codes: as of build, and 5 if the time was over before all was tried and nothing failed")]
+    Nightly(NightlyArgs),
+    /// Tell what came of a run, from its journal
+    #[command(after_help = "Examples:
+  package-builder report                          the newest run, as a mail
+  package-builder report RUN --format junit > junit.xml
+  package-builder report --format json | jq .counts
+
+RUN is a name in out/runs. Every run writes junit.xml and summary.json there itself, if it was not killed.")]
+    Report(ReportArgs),
     /// Remove results or caches
     #[command(after_help = "Examples:
   package-builder clean            leftovers of stopped runs and old runs' logs
@@ -207,7 +226,7 @@ pub enum SandboxChoice {
 }
 
 /// Options of `build`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct BuildArgs {
     /// What to build
     #[command(flatten)]
@@ -382,6 +401,45 @@ pub struct HistoryArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `nightly`: those of `build`, and its own.
+#[derive(Debug, Args)]
+pub struct NightlyArgs {
+    /// What to build, and how; all packages where none is named
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Start no build after this time of the day, in the local time zone
+    #[arg(long, value_name = "HH:MM", conflicts_with = "duration")]
+    pub until: Option<jiff::civil::Time>,
+    /// Start no build after so long, as in 8h, 90m, 7h30m
+    #[arg(long = "for", id = "duration", value_name = "TIME")]
+    pub duration: Option<jiff::SignedDuration>,
+    /// Write the mail to this file [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub mail_to: Option<PathBuf>,
+}
+
+/// What a run is told as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// The text of a mail
+    Text,
+    /// JUnit XML
+    Junit,
+    /// What summary.json has
+    Json,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run [default: the newest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// How to tell it
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ReportFormat,
 }
 
 /// Options of `clean`.

@@ -1,11 +1,14 @@
 //! `build`, which is also `-i`: plan, fetch, build, publish, and the summary.
 
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Zoned;
 use planner::Plan;
-use report::{EventKind, Everyone, Json, Recorder};
+use report::{EventKind, Everyone, ExpectedFailure, Json, Recorder, Verdict};
 use sandbox::docker::DockerSandbox;
 use sandbox::linux::LinuxSandbox;
 use sandbox::{Sandbox, SandboxError};
@@ -13,20 +16,48 @@ use tokio::runtime::Runtime;
 
 use crate::buildroot::{self, BaseLayer, BaseProgress, Layers, Library};
 use crate::cli::{BuildArgs, SandboxChoice};
-use crate::config::Settings;
+use crate::config::{ExpectedFailures, Settings};
 use crate::error::{CommandError, ErrorKind, IoContext};
 use crate::history;
-use crate::host::{Layout, OutputLock};
+use crate::host::{Layout, OutputLock, Runs};
 use crate::runner::{
-    Events, Locked, Passes, Planning, RunEnd, RunOptions, ThisMachine, blocked_targets, emit_base_progress, emit_plan,
-    fetch_sources, memory_for_builds, new_run_id, num_cpus,
+    Events, Locked, Passes, Planning, RunEnd, RunOptions, ThisMachine, Window, blocked_targets, emit_base_progress,
+    emit_plan, fetch_sources, memory_for_builds, new_run_id, num_cpus,
 };
 use crate::seeds::SeedRpm;
 
 /// So many bytes are written at most for the layers over a base that are kept.
 const MOST_LAYERS: u64 = 20 << 30;
 
+/// A run that has a journal, and how it ended.
+pub(super) struct Ran {
+    /// Its id.
+    pub(super) id: String,
+    /// Its end as that of the command.
+    pub(super) outcome: Result<(), CommandError>,
+}
+
+/// All that was decided before anything was built, and how building ended.
+struct Built {
+    planning: Planning,
+    plan: Plan,
+    expected: Vec<ExpectedFailure>,
+    end: RunEnd,
+}
+
 pub(super) fn run(settings: Settings, arguments: &BuildArgs) -> Result<(), CommandError> {
+    run_within(settings, arguments, None)?.outcome
+}
+
+/// Runs a build that starts no job after a moment, if one is given.
+///
+/// # Errors
+/// It did not become a run: the command line is wrong, another one is writing, or nothing can be built here.
+pub(super) fn run_within(
+    settings: Settings,
+    arguments: &BuildArgs,
+    until: Option<Instant>,
+) -> Result<Ran, CommandError> {
     if arguments.targets.names.is_empty() && !arguments.targets.all {
         return Err(CommandError::usage("no package is named").hint("name packages, or say `--all`"));
     }
@@ -50,26 +81,59 @@ pub(super) fn run(settings: Settings, arguments: &BuildArgs) -> Result<(), Comma
         jobs,
         sandbox: sandbox.name().to_owned(),
     });
-    let outcome = build(settings, arguments, jobs, &runtime, &sandbox, &history, &events);
+    let window = until.map(|until| {
+        let window = Arc::new(Window::default());
+        let watching = runtime.spawn(Arc::clone(&window).watch(until, Arc::clone(&events)));
+        (window, watching)
+    });
+    let open = window.as_ref().map(|(window, _)| Arc::clone(window));
+    let built = build(settings, arguments, jobs, open, &runtime, &sandbox, &events);
+    if let Some((_, watching)) = window {
+        watching.abort();
+    }
+    if let Some(error) = history.first_error() {
+        let text = format!("warning: what the builds took is not, or not wholly, recorded: {error}");
+        events.emit(EventKind::Diagnostic { text });
+    }
+    let outcome = match built {
+        Ok(built) => finish(&built, arguments, &events),
+        Err(error) => {
+            let hints: String = error.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
+            events.emit(EventKind::RunBroke { reason: format!("{}{hints}", error.message) });
+            Err(error)
+        }
+    };
     events.finish();
-    outcome
+    let id = events.run().to_owned();
+    if let Err(error) = Runs::new(&layout).write_results(&id) {
+        // With standard error gone there is nobody left to tell.
+        let _ = writeln!(std::io::stderr(), "warning: the run has no results: {}", error.message);
+    }
+    Ok(Ran { id, outcome })
 }
 
 fn build(
     settings: Settings,
     arguments: &BuildArgs,
     jobs: usize,
+    window: Option<Arc<Window>>,
     runtime: &Runtime,
     sandbox: &Arc<dyn Sandbox>,
-    history: &history::Recorder,
     events: &Arc<Events>,
-) -> Result<(), CommandError> {
+) -> Result<Built, CommandError> {
     let layout = Layout::new(&settings.output);
     let locked = arguments.locked.as_deref().map(Locked::read).transpose()?;
     let mut planning = Planning::with(settings, events, locked)?;
     planning.show_broken(events);
     let plan = planning.plan(&arguments.targets, arguments.force)?;
     write_plan(&plan, &layout.run(events.run()).join("plan.json"))?;
+    let expected = expected_failures(&planning, &plan, arguments)?;
+    if arguments.targets.all {
+        emit_broken(&planning, events);
+    }
+    if !expected.is_empty() {
+        events.emit(EventKind::FailuresExpected { entries: expected.clone() });
+    }
     emit_plan(&plan, events);
     let mut end = RunEnd::default();
     if !plan.stale.is_empty() {
@@ -87,6 +151,7 @@ fn build(
             memory: arguments.limits.memory.or_else(memory_for_builds),
             machine: Arc::new(ThisMachine),
             limits: arguments.limits.of_job(),
+            window,
         };
         let layers = runtime.block_on(layers(&planning.settings, layer?, sandbox))?;
         let library = Arc::clone(&layers.library);
@@ -101,11 +166,35 @@ fn build(
     } else {
         write_lock(&mut planning, arguments, false, events);
     }
-    if let Some(error) = history.first_error() {
-        let text = format!("warning: what the builds took is not, or not wholly, recorded: {error}");
-        events.emit(EventKind::Diagnostic { text });
+    Ok(Built { planning, plan, expected, end })
+}
+
+/// What the tree expects to fail today.
+fn expected_failures(
+    planning: &Planning,
+    plan: &Plan,
+    arguments: &BuildArgs,
+) -> Result<Vec<ExpectedFailure>, CommandError> {
+    let broken = planning.broken.iter().map(|spec| spec.package.as_str());
+    let packages: BTreeSet<&str> = planning.specs.keys().map(String::as_str).chain(broken).collect();
+    let expected = ExpectedFailures::read(&planning.settings.tree, &packages)?;
+    let fresh = plan.fresh.iter().map(String::as_str).collect();
+    Ok(expected.on(Zoned::now().date(), !arguments.nocheck, &fresh))
+}
+
+/// Tells the broken specs that a run of the whole tree leaves out.
+fn emit_broken(planning: &Planning, events: &Events) {
+    for spec in &planning.broken {
+        let reason = spec.diagnostics.first().map(|first| match &first.place {
+            Some(place) => format!("{place}: {}", first.message),
+            None => first.message.clone(),
+        });
+        events.emit(EventKind::SpecBroken {
+            package: spec.package.clone(),
+            spec: spec.name.clone(),
+            reason: reason.unwrap_or_default(),
+        });
     }
-    finish(&planning, &plan, arguments, &end, events)
 }
 
 /// What to install of a source package: the binary package of its name, or all if it makes none of that name.
@@ -116,15 +205,11 @@ fn binary_names<'a>(planning: &'a Planning, source: &'a str) -> Vec<&'a str> {
 }
 
 /// Says how the run ended, and turns it into the command's end.
-fn finish(
-    planning: &Planning,
-    plan: &Plan,
-    arguments: &BuildArgs,
-    end: &RunEnd,
-    events: &Events,
-) -> Result<(), CommandError> {
+fn finish(built: &Built, arguments: &BuildArgs, events: &Events) -> Result<(), CommandError> {
+    let Built { planning, plan, expected, end } = built;
     let counts = events.counts();
-    let good = !end.interrupted && counts.failed == 0 && counts.blocked == 0 && end.unsettled.is_empty();
+    let all_built = counts.failed + counts.expected + counts.blocked + counts.excluded == 0;
+    let good = all_built && !end.interrupted && !end.window_over && end.unsettled.is_empty();
     let repository = Layout::new(&planning.settings.output).repository();
     let repository = repository.exists().then(|| repository.display().to_string());
     let install = repository.as_ref().filter(|_| good && !arguments.targets.all).map(|repository| {
@@ -144,7 +229,10 @@ fn finish(
         return Err(CommandError::new(ErrorKind::Interrupted, "interrupted")
             .hint("the same command goes on where this one stopped"));
     }
-    if let Some(error) = blocked_targets(plan) {
+    let is_expected = |name: &str, verdict: Verdict| ExpectedFailure::of(expected, name, &verdict).is_some();
+    let unresolvable = || Verdict::Unresolvable { reason: String::new() };
+    let blocked = plan.blocked.iter().filter(|(name, _)| !is_expected(name, unresolvable())).cloned();
+    if let Some(error) = blocked_targets(&Plan { blocked: blocked.collect(), ..Plan::default() }) {
         return Err(error);
     }
     if end.infrastructure {
@@ -170,9 +258,15 @@ fn finish(
         return Err(CommandError::new(ErrorKind::BuildFailed, end.unsettled.join("\n"))
             .hint("build a member twice and compare what it gives; a build that is not reproducible never settles"));
     }
-    if arguments.targets.all && !planning.broken.is_empty() {
-        let names: Vec<_> = planning.broken.iter().map(|spec| spec.name.as_str()).collect();
+    let broken = || Verdict::BrokenSpec { reason: String::new() };
+    let broken = planning.broken.iter().filter(|spec| !is_expected(&spec.package, broken()));
+    let names: Vec<_> = broken.map(|spec| spec.name.as_str()).collect();
+    if arguments.targets.all && !names.is_empty() {
         return Err(CommandError::input(format!("broken specs were left out: {}", names.join(", "))));
+    }
+    if end.window_over {
+        return Err(CommandError::new(ErrorKind::Incomplete, "the time was over before all was tried")
+            .hint("the same command goes on where this one stopped"));
     }
     Ok(())
 }

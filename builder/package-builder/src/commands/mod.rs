@@ -10,8 +10,10 @@ mod history;
 mod installable;
 mod lock;
 mod log;
+mod nightly;
 mod plan;
 mod rdeps;
+mod report;
 mod simulate;
 mod what_provides;
 mod why;
@@ -19,8 +21,8 @@ mod why;
 use std::io::Write;
 use std::sync::Arc;
 
+use ::report::{Everyone, Terminal, TerminalSettings};
 use clap::CommandFactory;
-use report::{Everyone, Terminal, TerminalSettings};
 
 use crate::cli::{Command, CommandLine};
 use crate::config::Settings;
@@ -46,6 +48,8 @@ pub fn run(command_line: &CommandLine) -> Result<(), CommandError> {
         Command::Lock(arguments) => lock::run(settings()?, arguments),
         Command::Log(arguments) => log::run(&settings()?, arguments),
         Command::History(arguments) => history::run(&settings()?, arguments),
+        Command::Nightly(arguments) => nightly::run(settings()?, arguments),
+        Command::Report(arguments) => report::run(&settings()?, arguments),
         Command::Clean(arguments) => clean::run(&settings()?, arguments),
         Command::Doctor(arguments) => doctor::run(&settings()?, arguments),
         Command::Eval(arguments) => eval::run(settings()?, arguments),

@@ -1,5 +1,7 @@
 //! Settings: what the tree's `package-builder.toml` and the command line say together.
 
+mod expected_failures;
+
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -7,6 +9,8 @@ use serde::Deserialize;
 
 use crate::cli::TreeArgs;
 use crate::error::{CommandError, IoContext};
+
+pub use expected_failures::ExpectedFailures;
 
 /// `package-builder.toml`: the settings of a tree.
 #[derive(Clone, Debug, Default, Deserialize)]

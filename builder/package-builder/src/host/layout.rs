@@ -4,7 +4,8 @@
 //! out/
 //!   repo -> generations/<n>    what clients point at
 //!   generations/<n>/           immutable; owned by the crate `repository`
-//!   runs/<id>/                 events.jsonl, plan.json, lock.json, logs/<package>/<phase>.log
+//!   runs/<id>/                 events.jsonl, plan.json, lock.json, junit.xml, summary.json,
+//!                              logs/<package>/<phase>.log
 //!   work/<id>/                 a run's private files, gone with it
 //!   state.sqlite               keys and identities of what is published, and what builds took
 //!   lock                       held by the one writer

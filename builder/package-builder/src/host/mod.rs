@@ -8,6 +8,7 @@ mod kept;
 mod layout;
 mod lock;
 mod remembered;
+mod runs;
 mod sandboxed;
 mod shell;
 mod world;
@@ -18,5 +19,6 @@ pub use evaluate::{BrokenSpec, Evaluated, evaluate_files, evaluate_spec, evaluat
 pub use layout::Layout;
 pub use lock::OutputLock;
 pub use remembered::Remembered;
+pub use runs::{Runs, write_whole};
 pub use sandboxed::SandboxedShell;
 pub use world::{HostWorld, Shell, TOPDIR};

@@ -55,8 +55,8 @@ impl Passes<'_> {
             self.announce(planning, &pass);
             let before = identities(planning);
             let end = self.run_pass(planning, &pass.plan).await?;
-            let is_over =
-                end.interrupted || (self.options.fail_fast && !end.failed.is_empty()) || pass.plan.stale.is_empty();
+            let has_failed = self.options.fail_fast && self.events.counts().failed > 0;
+            let is_over = end.interrupted || end.window_over || has_failed || pass.plan.stale.is_empty();
             progress.take(end);
             if is_over || plan.again.is_empty() {
                 if !progress.end.interrupted {

@@ -68,7 +68,7 @@ impl Fold {
                 ended.seconds += seconds;
             }
             EventKind::Published { generation, .. } => self.generation = Some(*generation),
-            EventKind::WindowEnded { .. } => self.window_over = true,
+            EventKind::WindowEnded => self.window_over = true,
             EventKind::RunBroke { reason } => self.end = Some(RunEnd::Broke { reason: reason.clone() }),
             EventKind::RunFinished { interrupted, repository, seconds, .. } => {
                 self.end = Some(if *interrupted { RunEnd::Interrupted } else { RunEnd::Complete });
@@ -145,8 +145,10 @@ impl Fold {
             ended.expected = in_force.or_else(|| self.entries.iter().find(expired)).cloned();
         }
         let is_good = |name: &String| self.packages.get(name).is_some_and(|ended| ended.verdict.is_good());
+        let is_left = |name: &&String| !self.packages.contains_key(*name);
+        let left: Vec<String> = self.planned.iter().filter(is_left).cloned().collect();
         let end = match self.end {
-            Some(RunEnd::Complete) if self.window_over => RunEnd::WindowOver,
+            Some(RunEnd::Complete) if self.window_over && !left.is_empty() => RunEnd::WindowOver,
             end => end.unwrap_or(RunEnd::Unfinished),
         };
         Summary {
@@ -160,7 +162,7 @@ impl Fold {
             counts: self.tally.counts(),
             generation: self.generation,
             repository: self.repository,
-            left: self.planned.iter().filter(|name| !self.packages.contains_key(*name)).cloned().collect(),
+            left,
             unexpected_passes: self
                 .entries
                 .iter()

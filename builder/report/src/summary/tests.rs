@@ -98,7 +98,7 @@ pub(crate) fn a_bad_night() -> Vec<Event> {
         finished("good", Verdict::Success, None, 200.0),
         finished("good", Verdict::Unchanged, None, 100.0),
         EventKind::Published { generation: 42, added: vec![] },
-        EventKind::WindowEnded { running: 1 },
+        EventKind::WindowEnded,
         EventKind::RunFinished {
             counts: Counts::default(),
             interrupted: false,

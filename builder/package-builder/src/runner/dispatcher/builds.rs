@@ -128,7 +128,7 @@ impl Work for Builds<'_> {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping
+        self.stopping || self.options.window_is_over()
     }
 
     fn interrupt(&mut self, finishing: Option<usize>) {

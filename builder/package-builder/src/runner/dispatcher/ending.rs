@@ -15,6 +15,7 @@ use super::retry::may_do_later;
 use crate::error::CommandError;
 use crate::runner::cause::cause_of;
 use crate::runner::job::{JobEnd, JobError, JobReport};
+use crate::runner::last_lines::last_lines;
 use crate::runner::state::BuiltPackage;
 
 /// The verdict on what was published, and the file names of what is new.
@@ -121,6 +122,7 @@ impl Builds<'_> {
             }
             JobEnd::Failed { phase, status, disk_is_full, tail } => {
                 let verdict = verdict_of(&phase, status, disk_is_full);
+                self.events.emit(EventKind::LastLines { package: id.0.clone(), lines: last_lines(&tail) });
                 self.report(id, &nevr, verdict, cause_of(&tail), taken(seconds), Some(log), Vec::new());
                 self.release(id, Outcome::Failed);
             }
@@ -226,9 +228,6 @@ impl Builds<'_> {
         log: Option<String>,
         rpms: Vec<String>,
     ) {
-        if verdict.is_failure() && self.options.fail_fast {
-            self.stopping = true;
-        }
         let (package, nevr, Taken { seconds, own_seconds, attempt }) = (id.0.clone(), nevr.to_owned(), taken);
         self.events.emit(EventKind::JobFinished {
             package,
@@ -241,6 +240,8 @@ impl Builds<'_> {
             rpms,
             attempt,
         });
+        // Failures that are expected are not among these.
+        self.stopping |= self.options.fail_fast && self.events.counts().failed > 0;
     }
 
     /// Tells the queue, and reports what can never start now.
@@ -254,9 +255,13 @@ impl Builds<'_> {
         self.tell_forecast();
     }
 
+    /// Reports a job that can never start, by the package that failed: where that is blocked itself, by what it is
+    /// blocked by.
     pub(super) fn report_blocked(&mut self, id: &JobId, by: &str) {
         self.end.failed.insert(id.0.clone());
-        let (nevr, verdict) = (self.nevr(id), Verdict::BlockedBy { package: by.to_owned() });
+        let root = self.end.blocked.get(by).map_or_else(|| by.to_owned(), String::clone);
+        self.end.blocked.insert(id.0.clone(), root.clone());
+        let (nevr, verdict) = (self.nevr(id), Verdict::BlockedBy { package: root });
         self.report(id, &nevr, verdict, None, Taken::default(), None, Vec::new());
     }
 

@@ -18,6 +18,7 @@ use crate::runner::inputs::FetchedSources;
 use crate::runner::job::JobLimits;
 use crate::runner::machine::Machine;
 use crate::runner::planning::Planning;
+use crate::runner::window::Window;
 
 /// How a run goes about its plan.
 #[derive(Clone)]
@@ -34,6 +35,15 @@ pub struct RunOptions {
     pub machine: Arc<dyn Machine>,
     /// What else each build may use up.
     pub limits: JobLimits,
+    /// The time in which builds are started, if that is limited.
+    pub window: Option<Arc<Window>>,
+}
+
+impl RunOptions {
+    /// Whether the time in which builds are started is over.
+    pub(super) fn window_is_over(&self) -> bool {
+        self.window.as_ref().is_some_and(|window| window.is_over())
+    }
 }
 
 /// How a run ended.
@@ -41,6 +51,8 @@ pub struct RunOptions {
 pub struct RunEnd {
     /// Whether the user stopped it.
     pub interrupted: bool,
+    /// Whether its time window ended before all was tried.
+    pub window_over: bool,
     /// Whether the machine failed, not a package.
     pub infrastructure: bool,
     /// Packages that could not be started for want of a source.
@@ -51,6 +63,8 @@ pub struct RunEnd {
     pub settled_unlike_lock: Vec<(String, String)>,
     /// Source packages that ended without RPMs, or were not started because of one.
     pub failed: BTreeSet<String>,
+    /// Those of them that were not started, each with the package that failed by itself.
+    pub blocked: BTreeMap<String, String>,
     /// Why cycles are not built as they should be: their members never came out the same.
     pub unsettled: Vec<String>,
 }
@@ -92,6 +106,7 @@ pub(in crate::runner) async fn run(
     };
     builds.tell_forecast();
     let outcome = Dispatcher::new(&mut builds, options.jobs).run().await;
+    builds.end.window_over = options.window_is_over() && !builds.queue.is_done();
     if let Err(error) = std::fs::remove_dir_all(&builds.work)
         && error.kind() != std::io::ErrorKind::NotFound
     {

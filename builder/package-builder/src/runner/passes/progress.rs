@@ -99,18 +99,22 @@ impl Progress {
     pub(super) fn take(&mut self, end: RunEnd) {
         let RunEnd {
             interrupted,
+            window_over,
             infrastructure,
             lacking_sources,
             unlike_lock,
             failed,
+            blocked,
             unsettled,
             settled_unlike_lock: _,
         } = end;
         self.end.interrupted |= interrupted;
+        self.end.window_over |= window_over;
         self.end.infrastructure |= infrastructure;
         self.end.lacking_sources += lacking_sources;
         self.end.unlike_lock += unlike_lock;
         self.end.failed.extend(failed);
+        self.end.blocked.extend(blocked);
         self.end.unsettled.extend(unsettled);
     }
 
@@ -158,6 +162,7 @@ impl Progress {
         let mut newly = BTreeMap::new();
         for members in roots {
             let Some(by) = members.iter().find(|member| self.end.failed.contains(*member)) else { continue };
+            let by = self.end.blocked.get(by).unwrap_or(by);
             let is_new = |name: &String| self.waiting.contains_key(name) && !self.end.failed.contains(name);
             for name in dependants(graph, &members).into_iter().filter(is_new) {
                 newly.entry(name).or_insert_with(|| by.clone());
