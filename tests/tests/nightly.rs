@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use report::{Event, RunEnd, Summary, Verdict};
+use report::{Event, EventKind, RunEnd, Summary, Verdict};
 use tests::tree::{Answer, Tree};
 use tests::{has, root, run, succeed};
 
@@ -27,6 +28,13 @@ fn ends(output: &Output, code: i32, words: &[&str]) -> String {
     let mail = text(output);
     assert!(mail.lines().all(|line| line.chars().count() <= 80), "{mail}");
     mail
+}
+
+/// Whether a process with this command line is running.
+fn has_process(command_line: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
+    let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.any(|line| String::from_utf8_lossy(&line).replace('\0', " ").trim() == command_line)
 }
 
 /// The folders of the runs so far, oldest first.
@@ -243,6 +251,29 @@ fn an_interrupted_build_leaves_its_results_and_a_night_that_cannot_start_a_mail(
     assert_eq!((output.status.code(), &*text(&output)), (Some(0), ""));
     assert!(read(&file).contains("all well: 1 built"));
     let _ = ends(&nightly(&tree, &["--json"]), 2, &["--mail-to FILE"]);
+}
+
+#[test]
+fn a_run_that_is_stopped_before_anything_is_built_has_an_end_as_well() {
+    let tree = Tree::new();
+    tree.spec("slow", &["%define made %(sleep 86431; echo x)"], "sleep 60");
+    let child = tree.start(&["nightly", "--sandbox", "linux"], "run-started");
+    assert!(run(Command::new("kill").args(["-TERM", &child.id().to_string()])).status.success(), "it has ended");
+    let output = child.wait_with_output().expect("it ends");
+    let mail = ends(&output, 130, &["the same command goes on"]);
+    // The kernel ends a sandbox whose builder is gone, but nobody waits for that.
+    let left = || has_process("sleep 86431");
+    assert!(
+        (0..50).any(|_| !left() || {
+            std::thread::sleep(Duration::from_millis(100));
+            false
+        }),
+        "it goes on"
+    );
+    assert!(mail.lines().next().is_some_and(|first| first.contains(": interrupted: ")), "{mail}");
+    assert_eq!(summary(&runs(&tree).pop().expect("one run")).end, RunEnd::Interrupted);
+    let events = journal(&tree);
+    assert!(matches!(events.last().map(|last| &last.kind), Some(EventKind::RunFinished { interrupted: true, .. })));
 }
 
 #[test]

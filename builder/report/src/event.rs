@@ -205,6 +205,11 @@ pub enum EventKind {
         /// What is built more than was planned, and why.
         stale: Vec<PackageReason>,
     },
+    /// The members of a cycle come out differently however often they are built: they are not as they should be.
+    CycleUnsettled {
+        /// Which cycle, and which members differ.
+        reason: String,
+    },
     /// A build gave its place back until others are built; it starts again then.
     JobWaits {
         /// The source package.

@@ -13,6 +13,8 @@ use std::io::Result;
 
 /// The name of the test case that stands for the run itself, where that did not come to its end.
 const RUN: &str = "(run)";
+/// The name of those that stand for cycles.
+const CYCLE: &str = "(cycle)";
 
 /// How a test case ended, and the element that says so.
 struct Case {
@@ -63,7 +65,14 @@ fn cases(summary: &Summary) -> Vec<Case> {
         output: String::new(),
     });
     let ended = summary.packages.iter().map(|package| case(summary, package));
-    broke.into_iter().chain(ended).chain(left).collect()
+    let cycles = summary.unsettled.iter().map(|reason| Case {
+        name: CYCLE.to_owned(),
+        seconds: 0.0,
+        outcome: Some(("failure", "unsettled", first_line(reason))),
+        details: reason.clone(),
+        output: String::new(),
+    });
+    broke.into_iter().chain(cycles).chain(ended).chain(left).collect()
 }
 
 fn case(summary: &Summary, package: &PackageSummary) -> Case {

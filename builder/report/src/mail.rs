@@ -33,6 +33,7 @@ pub fn mail(summary: &Summary, changes: &Changes) -> String {
         reason.lines().take(ENTRIES_SHOWN).for_each(|line| page.line(2, line));
     }
     failures(&mut page, summary);
+    page.entries("CYCLES THAT DO NOT SETTLE", &summary.unsettled);
     if changes.has_before {
         page.names("NEWLY FAILING", &changes.newly_failing);
         page.names("NEWLY GOOD", &changes.newly_good);
@@ -60,8 +61,10 @@ fn verdict(summary: &Summary) -> String {
     let counts = &summary.counts;
     let broken = summary.packages.iter().filter(|package| is_planned_failure(package)).count();
     let failed = counts.failed + broken;
+    let is_well = failed == 0 && counts.blocked == 0 && summary.unsettled.is_empty();
     let parts = [
         (failed, "failed"),
+        (summary.unsettled.len(), "unsettled"),
         (counts.blocked, "blocked"),
         (summary.unexpected_passes.len(), "passed unexpectedly"),
         (summary.left.len(), "not reached"),
@@ -70,7 +73,7 @@ fn verdict(summary: &Summary) -> String {
         (counts.unchanged, "unchanged"),
     ];
     let end = match &summary.end {
-        RunEnd::Complete if failed == 0 && counts.blocked == 0 => "all well: ",
+        RunEnd::Complete if is_well => "all well: ",
         RunEnd::Complete => "",
         RunEnd::WindowOver => "incomplete: ",
         RunEnd::Interrupted => "interrupted: ",

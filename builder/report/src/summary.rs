@@ -43,6 +43,8 @@ pub struct Summary {
     pub packages: Vec<PackageSummary>,
     /// What was to be built and came to no end, sorted by name.
     pub left: Vec<String>,
+    /// Cycles whose members never came out the same, each as a reason.
+    pub unsettled: Vec<String>,
     /// Entries of the tree's list of expected failures for packages that are built; they can be taken out.
     pub unexpected_passes: Vec<ExpectedFailure>,
 }

@@ -183,6 +183,7 @@ impl Terminal {
             }
             // Broken specs are shown as diagnostics, what breaks a run off by whoever ends the command.
             EventKind::SpecBroken { .. }
+            | EventKind::CycleUnsettled { .. }
             | EventKind::FailuresExpected { .. }
             | EventKind::LastLines { .. }
             | EventKind::RunBroke { .. }

@@ -1,14 +1,18 @@
 //! `build`, which is also `-i`: plan, fetch, build, publish, and the summary.
 
+mod ending;
+mod leaving;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use jiff::Zoned;
 use planner::Plan;
-use report::{EventKind, Everyone, ExpectedFailure, Json, Recorder, Verdict};
+use report::{EventKind, Everyone, ExpectedFailure, Json, Recorder};
 use sandbox::docker::DockerSandbox;
 use sandbox::linux::LinuxSandbox;
 use sandbox::{Sandbox, SandboxError};
@@ -17,14 +21,16 @@ use tokio::runtime::Runtime;
 use crate::buildroot::{self, BaseLayer, BaseProgress, Layers, Library};
 use crate::cli::{BuildArgs, SandboxChoice};
 use crate::config::{ExpectedFailures, Settings};
-use crate::error::{CommandError, ErrorKind, IoContext};
+use crate::error::{CommandError, IoContext};
 use crate::history;
 use crate::host::{Layout, OutputLock, Runs};
 use crate::runner::{
-    Events, Locked, Passes, Planning, RunEnd, RunOptions, ThisMachine, Window, blocked_targets, emit_base_progress,
-    emit_plan, fetch_sources, memory_for_builds, new_run_id, num_cpus,
+    Events, Locked, Passes, Planning, RunEnd, RunOptions, ThisMachine, Window, emit_base_progress, emit_plan,
+    fetch_sources, memory_for_builds, new_run_id, num_cpus,
 };
 use crate::seeds::SeedRpm;
+use ending::{Built, finish, interrupted};
+use leaving::unless_interrupted;
 
 /// So many bytes are written at most for the layers over a base that are kept.
 const MOST_LAYERS: u64 = 20 << 30;
@@ -35,14 +41,6 @@ pub(super) struct Ran {
     pub(super) id: String,
     /// Its end as that of the command.
     pub(super) outcome: Result<(), CommandError>,
-}
-
-/// All that was decided before anything was built, and how building ended.
-struct Built {
-    planning: Planning,
-    plan: Plan,
-    expected: Vec<ExpectedFailure>,
-    end: RunEnd,
 }
 
 pub(super) fn run(settings: Settings, arguments: &BuildArgs) -> Result<(), CommandError> {
@@ -64,7 +62,7 @@ pub(super) fn run_within(
     let layout = Layout::new(&settings.output);
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     let _lock = OutputLock::take(&layout, &command)?;
-    let runtime = runtime()?;
+    let runtime = Arc::new(runtime()?);
     let sandbox = runtime.block_on(choose_sandbox(arguments.sandbox))?;
     let id = new_run_id();
     let folder = layout.run(&id);
@@ -86,8 +84,17 @@ pub(super) fn run_within(
         let watching = runtime.spawn(Arc::clone(&window).watch(until, Arc::clone(&events)));
         (window, watching)
     });
-    let open = window.as_ref().map(|(window, _)| Arc::clone(window));
-    let built = build(settings, arguments, jobs, open, &runtime, &sandbox, &events);
+    let listens = Arc::new(AtomicBool::new(false));
+    let work = Work {
+        arguments: arguments.clone(),
+        jobs,
+        window: window.as_ref().map(|(window, _)| Arc::clone(window)),
+        runtime: Arc::clone(&runtime),
+        sandbox,
+        events: Arc::clone(&events),
+        listens: Arc::clone(&listens),
+    };
+    let built = unless_interrupted(&runtime, &listens, move || work.build(settings));
     if let Some((_, watching)) = window {
         watching.abort();
     }
@@ -95,11 +102,12 @@ pub(super) fn run_within(
         let text = format!("warning: what the builds took is not, or not wholly, recorded: {error}");
         events.emit(EventKind::Diagnostic { text });
     }
-    let outcome = match built {
-        Ok(built) => finish(&built, arguments, &events),
+    let outcome = match built.and_then(Option::transpose) {
+        Ok(Some(built)) => finish(&built, arguments, &events),
+        Ok(None) => Err(interrupted(&layout, &events)),
         Err(error) => {
             let hints: String = error.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
-            events.emit(EventKind::RunBroke { reason: format!("{}{hints}", error.message) });
+            events.emit_last(EventKind::RunBroke { reason: format!("{}{hints}", error.message) });
             Err(error)
         }
     };
@@ -112,35 +120,44 @@ pub(super) fn run_within(
     Ok(Ran { id, outcome })
 }
 
-fn build(
-    settings: Settings,
-    arguments: &BuildArgs,
+/// What the work of a run needs besides the settings.
+struct Work {
+    arguments: BuildArgs,
     jobs: usize,
     window: Option<Arc<Window>>,
-    runtime: &Runtime,
-    sandbox: &Arc<dyn Sandbox>,
-    events: &Arc<Events>,
-) -> Result<Built, CommandError> {
-    let layout = Layout::new(&settings.output);
-    let locked = arguments.locked.as_deref().map(Locked::read).transpose()?;
-    let mut planning = Planning::with(settings, events, locked)?;
-    planning.show_broken(events);
-    let plan = planning.plan(&arguments.targets, arguments.force)?;
-    write_plan(&plan, &layout.run(events.run()).join("plan.json"))?;
-    let expected = expected_failures(&planning, &plan, arguments)?;
-    if arguments.targets.all {
-        emit_broken(&planning, events);
-    }
-    if !expected.is_empty() {
-        events.emit(EventKind::FailuresExpected { entries: expected.clone() });
-    }
-    emit_plan(&plan, events);
-    let mut end = RunEnd::default();
-    if !plan.stale.is_empty() {
+    runtime: Arc<Runtime>,
+    sandbox: Arc<dyn Sandbox>,
+    events: Arc<Events>,
+    /// Whether builds are running, which listen to signals.
+    listens: Arc<AtomicBool>,
+}
+
+impl Work {
+    /// Plans, fetches and builds.
+    fn build(self, settings: Settings) -> Result<Built, CommandError> {
+        let Self { arguments, jobs, window, runtime, sandbox, events, listens } = self;
+        let layout = Layout::new(&settings.output);
+        let locked = arguments.locked.as_deref().map(Locked::read).transpose()?;
+        let mut planning = Planning::with(settings, &events, locked)?;
+        planning.show_broken(&events);
+        let plan = planning.plan(&arguments.targets, arguments.force)?;
+        write_plan(&plan, &layout.run(events.run()).join("plan.json"))?;
+        let expected = expected_failures(&planning, &plan, &arguments)?;
+        if arguments.targets.all {
+            emit_broken(&planning, &events);
+        }
+        if !expected.is_empty() {
+            events.emit(EventKind::FailuresExpected { entries: expected.clone() });
+        }
+        emit_plan(&plan, &events);
+        if plan.stale.is_empty() {
+            write_lock(&mut planning, &arguments, false, &events);
+            return Ok(Built { planning, plan, expected, end: RunEnd::default() });
+        }
         // Sources come while the base layer is made: one waits for the network, the other for the disk.
         let (layer, sources) = std::thread::scope(|scope| {
-            let fetching = scope.spawn(|| fetch_sources(&planning, &plan, events));
-            let layer = runtime.block_on(base_layer(&planning, &**sandbox, events));
+            let fetching = scope.spawn(|| fetch_sources(&planning, &plan, &events));
+            let layer = runtime.block_on(base_layer(&planning, &*sandbox, &events));
             (layer, fetching.join())
         });
         let sources = sources.map_err(|_| CommandError::infrastructure("fetching sources broke off"))??;
@@ -153,20 +170,17 @@ fn build(
             limits: arguments.limits.of_job(),
             window,
         };
-        let layers = runtime.block_on(layers(&planning.settings, layer?, sandbox))?;
-        let library = Arc::clone(&layers.library);
-        let (targets, sandbox) = (&arguments.targets, Arc::clone(sandbox));
-        let passes = Passes { targets, sources, layers, sandbox, options: &options, events };
+        let layers = runtime.block_on(layers(&planning.settings, layer?, &sandbox))?;
+        let (targets, library) = (&arguments.targets, Arc::clone(&layers.library));
+        let passes =
+            Passes { targets, sources, layers, sandbox, options: &options, events: &events, listens: &listens };
         let outcome = runtime.block_on(passes.run(&mut planning, &plan));
-        write_lock(&mut planning, arguments, true, events);
+        write_lock(&mut planning, &arguments, true, &events);
         if let Err(error) = runtime.block_on(library.collect(MOST_LAYERS)) {
             events.emit(EventKind::Diagnostic { text: format!("warning: old layers are not removed: {error}") });
         }
-        end = outcome?;
-    } else {
-        write_lock(&mut planning, arguments, false, events);
+        Ok(Built { planning, plan, expected, end: outcome? })
     }
-    Ok(Built { planning, plan, expected, end })
 }
 
 /// What the tree expects to fail today.
@@ -195,80 +209,6 @@ fn emit_broken(planning: &Planning, events: &Events) {
             reason: reason.unwrap_or_default(),
         });
     }
-}
-
-/// What to install of a source package: the binary package of its name, or all if it makes none of that name.
-fn binary_names<'a>(planning: &'a Planning, source: &'a str) -> Vec<&'a str> {
-    let packages = planning.specs.get(source).map(|spec| spec.package.packages.as_slice()).unwrap_or_default();
-    let built: Vec<&str> = packages.iter().filter(|made| made.files.is_some()).map(|made| &*made.name).collect();
-    if built.is_empty() || built.contains(&source) { vec![source] } else { built }
-}
-
-/// Says how the run ended, and turns it into the command's end.
-fn finish(built: &Built, arguments: &BuildArgs, events: &Events) -> Result<(), CommandError> {
-    let Built { planning, plan, expected, end } = built;
-    let counts = events.counts();
-    let all_built = counts.failed + counts.expected + counts.blocked + counts.excluded == 0;
-    let good = all_built && !end.interrupted && !end.window_over && end.unsettled.is_empty();
-    let repository = Layout::new(&planning.settings.output).repository();
-    let repository = repository.exists().then(|| repository.display().to_string());
-    let install = repository.as_ref().filter(|_| good && !arguments.targets.all).map(|repository| {
-        let name = planning.settings.file.distribution.name.to_lowercase();
-        let packages: Vec<_> = arguments.targets.names.iter().flat_map(|name| binary_names(planning, name)).collect();
-        let packages = packages.join(" ");
-        format!("dnf --repofrompath={name},{repository} --repo={name} --nogpgcheck install {packages}")
-    });
-    events.emit(EventKind::RunFinished {
-        counts,
-        interrupted: end.interrupted,
-        repository,
-        install,
-        seconds: events.elapsed(),
-    });
-    if end.interrupted {
-        return Err(CommandError::new(ErrorKind::Interrupted, "interrupted")
-            .hint("the same command goes on where this one stopped"));
-    }
-    let is_expected = |name: &str, verdict: Verdict| ExpectedFailure::of(expected, name, &verdict).is_some();
-    let unresolvable = || Verdict::Unresolvable { reason: String::new() };
-    let blocked = plan.blocked.iter().filter(|(name, _)| !is_expected(name, unresolvable())).cloned();
-    if let Some(error) = blocked_targets(&Plan { blocked: blocked.collect(), ..Plan::default() }) {
-        return Err(error);
-    }
-    if end.infrastructure {
-        return Err(CommandError::infrastructure("some builds could not be run"));
-    }
-    if counts.failed > 0 && counts.failed == end.lacking_sources {
-        return Err(CommandError::input(format!("{} of {} lack sources", counts.failed, counts.planned)));
-    }
-    if counts.failed == end.unlike_lock && counts.failed + end.settled_unlike_lock.len() > 0 {
-        let settled = end.settled_unlike_lock.iter();
-        let settled = settled.map(|(name, how)| format!("\n  `{name}`, whose cycle has settled: {how}"));
-        let (unlike, planned) = (counts.failed + end.settled_unlike_lock.len(), counts.planned);
-        let settled = settled.collect::<String>();
-        return Err(CommandError::input(format!("{unlike} of {planned} are not what the lock says{settled}")));
-    }
-    if counts.failed > 0 {
-        return Err(CommandError::new(
-            ErrorKind::BuildFailed,
-            format!("{} of {} failed", counts.failed, counts.planned),
-        ));
-    }
-    if !end.unsettled.is_empty() {
-        return Err(CommandError::new(ErrorKind::BuildFailed, end.unsettled.join("\n"))
-            .hint("build a member twice and compare what it gives; a build that is not reproducible never settles"));
-    }
-    let broken = || Verdict::BrokenSpec { reason: String::new() };
-    let broken = planning.broken.iter().filter(|spec| !is_expected(&spec.package, broken()));
-    let names: Vec<_> = broken.map(|spec| spec.name.as_str()).collect();
-    if arguments.targets.all && !names.is_empty() {
-        return Err(CommandError::input(format!("broken specs were left out: {}", names.join(", "))));
-    }
-    if end.window_over {
-        return Err(CommandError::new(ErrorKind::Incomplete, "the time was over before all was tried")
-            .hint("the same command goes on where this one stopped"));
-    }
-    Ok(())
 }
 
 /// Writes down what was built from what, of a run that failed as well. Failing to do so fails no build.

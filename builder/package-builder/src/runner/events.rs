@@ -1,6 +1,6 @@
 //! The clock and the numbering of a run's events, and the way to its reporters.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use report::{Counts, Event, EventKind, Everyone, Reporter, Tally};
@@ -9,14 +9,22 @@ use report::{Counts, Event, EventKind, Everyone, Reporter, Tally};
 pub struct Events {
     run: String,
     started: Instant,
-    reporters: Mutex<(Tally, Everyone)>,
+    told: Mutex<Told>,
+}
+
+struct Told {
+    tally: Tally,
+    reporters: Everyone,
+    /// The last event was told.
+    is_over: bool,
 }
 
 impl Events {
     /// Starts the clock of the run `run`.
     #[must_use]
     pub fn new(run: impl Into<String>, reporters: Everyone) -> Self {
-        Self { run: run.into(), started: Instant::now(), reporters: Mutex::new((Tally::default(), reporters)) }
+        let told = Told { tally: Tally::default(), reporters, is_over: false };
+        Self { run: run.into(), started: Instant::now(), told: Mutex::new(told) }
     }
 
     /// The run's id.
@@ -33,21 +41,37 @@ impl Events {
 
     /// Says that something happened, now.
     pub fn emit(&self, kind: EventKind) {
+        self.tell(kind, false);
+    }
+
+    /// The same of the last thing that happens; whatever still happens after it is not told.
+    pub fn emit_last(&self, kind: EventKind) {
+        self.tell(kind, true);
+    }
+
+    fn tell(&self, kind: EventKind, is_last: bool) {
         let event = Event { run: self.run.clone(), at: now_milliseconds(), elapsed: self.elapsed(), kind };
-        let mut reporters = self.reporters.lock().unwrap_or_else(PoisonError::into_inner);
-        reporters.0.event(&event);
-        reporters.1.event(&event);
+        let mut told = self.lock();
+        if !told.is_over {
+            told.tally.event(&event);
+            told.reporters.event(&event);
+        }
+        told.is_over |= is_last;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many jobs ended how so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.reporters.lock().unwrap_or_else(PoisonError::into_inner).0.counts()
+        self.lock().tally.counts()
     }
 
     /// Ends the stream.
     pub fn finish(&self) {
-        self.reporters.lock().unwrap_or_else(PoisonError::into_inner).1.finish();
+        self.lock().reporters.finish();
     }
 }
 

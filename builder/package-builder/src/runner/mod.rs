@@ -44,5 +44,6 @@ pub use passes::Passes;
 pub use planning::{Planning, blocked_targets};
 pub use prepare::RootRpm;
 pub use state::{BuiltPackage, State};
+pub(crate) use stop::StopSignals;
 pub use variants::Variants;
 pub use window::Window;

@@ -8,6 +8,7 @@ mod progress;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use planner::Plan;
 use report::{EventKind, PackageReason, Verdict};
@@ -37,6 +38,8 @@ pub struct Passes<'a> {
     pub options: &'a RunOptions,
     /// Who is told.
     pub events: &'a Arc<Events>,
+    /// Set as soon as signals are listened to here.
+    pub listens: &'a AtomicBool,
 }
 
 impl Passes<'_> {
@@ -48,6 +51,7 @@ impl Passes<'_> {
         // Kept all the time, so that no signal between two passes is lost.
         let mut signals = StopSignals::new()
             .map_err(|error| CommandError::infrastructure(format!("signals cannot be taken over: {error}")))?;
+        self.listens.store(true, Ordering::Release);
         let mut progress = Progress::new(plan);
         let mut plan = plan.clone();
         loop {

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How soon a run is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Ctrl-C: finish what is running, start no more.
     WhenFinished,
     /// SIGTERM, or the terminal is gone: end what is running.
@@ -14,7 +14,7 @@ pub(super) enum Stop {
 }
 
 /// The signals that ask for it. While this exists, none of them ends the process by itself.
-pub(super) struct StopSignals {
+pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
@@ -25,7 +25,7 @@ impl StopSignals {
     ///
     /// # Errors
     /// The system refuses.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -34,7 +34,7 @@ impl StopSignals {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) -> Stop {
+    pub(crate) async fn next(&mut self) -> Stop {
         tokio::select! {
             _ = self.interrupt.recv() => Stop::WhenFinished,
             _ = self.terminate.recv() => Stop::Now,

@@ -129,6 +129,7 @@ fn every_package_is_a_test_case_that_ended_the_way_it_did() {
     let cases: Vec<String> = cases.map(|(name, outcome)| format!("{name} {outcome}")).collect();
     let blocked = "skipped blocked-by: blocked by base, which failed in %build";
     let expected = [
+        "(cycle) failure unsettled: the cycle x ↔ y does not settle",
         &format!("app {blocked}"),
         "arm-only skipped excluded: arm-only excluded: nothing provides `gtk`",
         "base failure failed: base-1-1 failed in %build: a.c:1: error: \u{fffd}[31m<no> & \"x\"",

@@ -13,7 +13,7 @@ fn a_bad_night_is_told_worst_first() {
         newly_good: vec!["fixed".into()],
     };
     let expected = "\
-cairn: incomplete: 5 failed, 5 blocked, 2 passed unexpectedly, 2 not reached
+cairn: incomplete: 5 failed, 1 unsettled, 5 blocked, 2 passed unexpectedly
 
 run:        r2
 started:    2023-11-14 22:13:20 UTC, took 8h00m
@@ -35,6 +35,9 @@ FAILED (5), what blocks most first
     log: out/runs/r2/logs/late/check.log
   odd has a broken spec: no Name
   unlucky-1-1 could not be run: the engine went away
+
+CYCLES THAT DO NOT SETTLE (1)
+  the cycle x ↔ y does not settle
 
 NEWLY FAILING (2)
   base late

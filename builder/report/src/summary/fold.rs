@@ -22,6 +22,7 @@ struct Fold {
     generation: Option<u64>,
     repository: Option<String>,
     entries: Vec<ExpectedFailure>,
+    unsettled: Vec<String>,
     planned: BTreeSet<String>,
     packages: BTreeMap<String, PackageSummary>,
     /// The last lines of jobs that have not ended yet.
@@ -68,6 +69,7 @@ impl Fold {
                 ended.seconds += seconds;
             }
             EventKind::Published { generation, .. } => self.generation = Some(*generation),
+            EventKind::CycleUnsettled { reason } => self.unsettled.push(reason.clone()),
             EventKind::WindowEnded => self.window_over = true,
             EventKind::RunBroke { reason } => self.end = Some(RunEnd::Broke { reason: reason.clone() }),
             EventKind::RunFinished { interrupted, repository, seconds, .. } => {
@@ -163,6 +165,7 @@ impl Fold {
             generation: self.generation,
             repository: self.repository,
             left,
+            unsettled: self.unsettled,
             unexpected_passes: self
                 .entries
                 .iter()
