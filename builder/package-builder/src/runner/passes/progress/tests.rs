@@ -99,6 +99,18 @@ fn what_waits_for_a_failed_cycle_is_lost_once() {
 }
 
 #[test]
+fn what_is_lost_to_a_blocked_package_is_lost_to_its_root_cause() {
+    let graph = graph();
+    let first = plan(&graph, &["a", "b", "x", "y", "z"]);
+    let mut progress = Progress::new(&first);
+    let _ = progress.next(&graph, &first);
+    let blocked = BTreeMap::from([("b".to_owned(), "a".to_owned())]);
+    progress.take(RunEnd { failed: BTreeSet::from(["b".to_owned()]), blocked, ..RunEnd::default() });
+    let lost = progress.newly_lost(&graph, &plan(&graph, &["a", "b", "x", "y"]));
+    assert_eq!(lost, [("x", "a"), ("y", "a")].map(|(one, by)| (one.to_owned(), by.to_owned())));
+}
+
+#[test]
 fn a_cycle_that_never_settles_is_given_up_with_what_differs() {
     let graph = graph();
     let all = plan(&graph, &["a", "b", "x", "y", "z"]);
