@@ -223,7 +223,7 @@ fn a_killed_night_is_told_from_its_journal_and_the_next_goes_on() {
     child.kill().expect("it is running");
     let _ = child.wait();
     let mail = succeed(&mut tree.command(&["report"]));
-    assert!(mail.contains(": killed: 1 not reached, 1 built\n"), "{mail}");
+    assert!(mail.contains(": unfinished: 1 not reached, 1 built\n"), "{mail}");
     let junit = succeed(&mut tree.command(&["report", "--format", "junit"]));
     assert!(junit.contains("errors=\"1\"") && junit.contains("name=\"(run)\""), "{junit}");
     tree.spec("second", &["BuildRequires: first"], "");

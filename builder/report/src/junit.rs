@@ -42,7 +42,9 @@ pub fn junit(summary: &Summary) -> String {
 fn cases(summary: &Summary) -> Vec<Case> {
     let broke = match &summary.end {
         RunEnd::Broke { reason } => Some(("broke", reason.clone())),
-        RunEnd::Unfinished => Some(("unfinished", "the journal has no end: the run was killed".to_owned())),
+        RunEnd::Unfinished => {
+            Some(("unfinished", "the journal has no end: the run was killed, or is still running".to_owned()))
+        }
         RunEnd::Complete | RunEnd::WindowOver | RunEnd::Interrupted => None,
     };
     let broke = broke.map(|(kind, reason)| Case {

@@ -78,7 +78,7 @@ fn verdict(summary: &Summary) -> String {
         RunEnd::WindowOver => "incomplete: ",
         RunEnd::Interrupted => "interrupted: ",
         RunEnd::Broke { .. } => "broke off: ",
-        RunEnd::Unfinished => "killed: ",
+        RunEnd::Unfinished => "unfinished: ",
     };
     let mut line = format!("{}: {end}", summary.tree_name());
     let mut gap = "";
