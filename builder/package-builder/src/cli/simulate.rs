@@ -14,7 +14,7 @@ pub struct SimulateArgs {
     /// Simulate the packages of this JSON file instead of a tree's
     #[arg(long, value_name = "FILE", conflicts_with = "names")]
     pub graph: Option<PathBuf>,
-    /// How many builds run at once, one simulation for each number
+    /// How many builds run at once, one simulation for each number; what would help is told for the last
     #[arg(short = 'j', short_alias = 't', long, alias = "threads", value_name = "N,…", value_delimiter = ',')]
     #[arg(default_value = "1,2,4,8,16,32")]
     pub jobs: Vec<NonZeroUsize>,

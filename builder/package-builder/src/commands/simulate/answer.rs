@@ -62,6 +62,8 @@ pub(super) struct Answer {
     guesses: Guesses,
     critical_path: Vec<Step>,
     runs: Vec<Run>,
+    /// What would help in the last of these.
+    helps: Vec<Help>,
 }
 
 /// One package of the critical path.
@@ -82,7 +84,6 @@ struct Run {
     /// With a job server for so many cores, and the best number of jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     job_server: Option<JobServer>,
-    helps: Vec<Help>,
 }
 
 /// A simulation with a job server.
@@ -114,7 +115,6 @@ impl Answer {
                 efficiency: timeline.efficiency(),
                 idle_seconds: timeline.idle,
                 job_server: job_server.then(|| served(*jobs)),
-                helps: workload.what_helps(*jobs, TRIED),
             }
         };
         Self {
@@ -124,6 +124,7 @@ impl Answer {
             guesses,
             critical_path: workload.critical_path().iter().map(|id| step(&id.0)).collect(),
             runs: jobs.iter().map(run).collect(),
+            helps: jobs.last().map(|jobs| workload.what_helps(*jobs, TRIED)).unwrap_or_default(),
         }
     }
 }
@@ -162,17 +163,17 @@ impl fmt::Display for Answer {
         for step in &self.critical_path {
             writeln!(formatter, "{:>8}  {}", duration(step.seconds), step.package)?;
         }
-        self.runs.last().map_or(Ok(()), |run| helps(formatter, run))
+        self.runs.last().map_or(Ok(()), |run| helps(formatter, run, &self.helps))
     }
 }
 
 /// What would help most in one run.
-fn helps(formatter: &mut fmt::Formatter<'_>, run: &Run) -> fmt::Result {
+fn helps(formatter: &mut fmt::Formatter<'_>, run: &Run, helps: &[Help]) -> fmt::Result {
     let jobs = plural(run.jobs, "job");
     if matches!(run.bound, Bound::Work { .. }) {
         return writeln!(formatter, "\nwith {jobs} at once, more jobs at once help most");
     }
-    let helps: Vec<&Help> = run.helps.iter().filter(|help| help.if_halved < run.seconds).collect();
+    let helps: Vec<&Help> = helps.iter().filter(|help| help.if_halved < run.seconds).collect();
     if helps.is_empty() {
         return writeln!(formatter, "\nwith {jobs} at once, no package helps alone: other paths are as long");
     }
