@@ -24,7 +24,7 @@ use crate::linux::command;
 use crate::linux::identity::Identity;
 use crate::linux::order::{Command, During, Failure, ProcessLimits, Report};
 use crate::linux::sys;
-use crate::usage::{cpu_seconds_in, peak_memory_in};
+use crate::usage::{MemoryWatch, cpu_seconds_in};
 
 /// Where a container sees the counter of kills for want of memory, by the version of control groups.
 const KILLS: [&str; 2] = ["/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events"];
@@ -60,6 +60,7 @@ fn take_orders() -> io::Result<()> {
         orders: File::from(io::stdin().as_fd().try_clone_to_owned()?),
         answers: File::from(io::stdout().as_fd().try_clone_to_owned()?),
     };
+    let mut memory = MemoryWatch::new(&GROUPS.map(Path::new));
     loop {
         let order = match frame::read(&line.orders) {
             Ok((Kind::Order, order)) => order,
@@ -71,13 +72,13 @@ fn take_orders() -> io::Result<()> {
         };
         let killed = kills();
         let report = match serde_json::from_slice(&order) {
-            Ok(Order::Run(command)) => run(&command, &mut line),
+            Ok(Order::Run(command)) => run(&command, &mut line, &mut memory),
             Ok(Order::CopyOut { guest }) => copy_out(&guest, &line.answers),
             Ok(Order::CopyIn { guest }) => copy_in(&guest, &line.orders),
             Err(error) => Err(Failure { action: "reading an order".into(), reason: error.to_string() }),
         };
         let report = report.unwrap_or_else(Report::from);
-        let answer = Answer { report, out_of_memory: kills() > killed, usage: usage() };
+        let answer = Answer { report, out_of_memory: kills() > killed, usage: usage(&memory) };
         frame::write(&line.answers, Kind::End, &serde_json::to_vec(&answer)?)?;
     }
 }
@@ -88,18 +89,18 @@ fn kills() -> u64 {
 }
 
 /// What was used in this container until now. All children were waited for, killed ones as well.
-fn usage() -> Usage {
+fn usage(memory: &MemoryWatch) -> Usage {
     let waited = sys::usage_of_children();
-    let groups = || GROUPS.iter().map(Path::new);
     Usage {
-        cpu_seconds: groups().find_map(cpu_seconds_in).or(waited.cpu_seconds),
-        peak_memory: groups().find_map(peak_memory_in),
+        cpu_seconds: GROUPS.iter().map(Path::new).find_map(cpu_seconds_in).or(waited.cpu_seconds),
+        peak_memory: memory.most(),
         disk: waited.disk,
     }
 }
 
 /// Runs a command to its end, or to the order to stop.
-fn run(command: &Command, line: &mut Line) -> Result<Report, Failure> {
+fn run(command: &Command, line: &mut Line, memory: &mut MemoryWatch) -> Result<Report, Failure> {
+    memory.begin();
     let (mut output, writer) = io::pipe().during(|| "making a pipe".into())?;
     let (mut failures, mut failed) = io::pipe().during(|| "making a pipe".into())?;
     // There is one thread in this process, ever.
@@ -113,7 +114,7 @@ fn run(command: &Command, line: &mut Line) -> Result<Report, Failure> {
         exit(127);
     };
     drop((writer, failed));
-    let watched = watch(child, &mut output, line);
+    let watched = watch(child, &mut output, line, memory);
     let status = end_all(child);
     watched.during(|| "watching a command".into())?;
     // All writers are dead, so both pipes have an end.
@@ -128,11 +129,13 @@ fn run(command: &Command, line: &mut Line) -> Result<Report, Failure> {
 
 /// Passes output on until the command ends or is to be ended. Ends this process when there is nobody left to
 /// take orders from, and with it everything here.
-fn watch(child: Pid, output: &mut io::PipeReader, line: &mut Line) -> io::Result<()> {
+fn watch(child: Pid, output: &mut io::PipeReader, line: &mut Line, memory: &mut MemoryWatch) -> io::Result<()> {
     // An engine's own filter may refuse it.
     let handle = pidfd_open(child, PidfdFlags::empty()).ok();
     let mut is_open = true;
     loop {
+        let look = Timespec::try_from(memory.look()).unwrap_or(PAUSE);
+        let pause = if handle.is_some() { look } else { PAUSE };
         let (orders, child_end, output_end) = {
             let none = PollFlags::empty();
             let mut watched = [
@@ -144,7 +147,7 @@ fn watch(child: Pid, output: &mut io::PipeReader, line: &mut Line) -> io::Result
                 PollFd::new(output, PollFlags::IN),
             ];
             let count = if is_open { 3 } else { 2 };
-            match poll(&mut watched[..count], handle.is_none().then_some(&PAUSE)) {
+            match poll(&mut watched[..count], Some(&pause)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::Limits;
-use crate::usage::{cpu_seconds_in, peak_memory_in};
+use crate::usage::{MemoryWatch, cpu_seconds_in};
 
 /// What every group of ours is called, before the process id and a number.
 const PREFIX: &str = "package-builder-";
@@ -88,9 +88,9 @@ impl ControlGroups {
         cpu_seconds_in(self.counts_cpu.as_deref()?)
     }
 
-    /// The most memory in bytes until now; `None` where it is not counted.
-    pub(super) fn peak_memory(&self) -> Option<u64> {
-        peak_memory_in(self.counts_memory.as_deref()?)
+    /// A watch over the memory that is held.
+    pub(super) fn memory_watch(&self) -> MemoryWatch {
+        MemoryWatch::new(self.counts_memory.as_deref().as_slice())
     }
 
     /// One controller's group of version 1.

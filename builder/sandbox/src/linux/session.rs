@@ -1,6 +1,7 @@
 //! One session of the Linux sandbox: gives orders to sandbox processes, one at a time, and reads their
 //! answers.
 
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use super::cgroup::ControlGroups;
 use super::identity::Identity;
 use super::init::MARKER;
 use super::order::{Action, Answer, Order, ProcessLimits, Report};
+use crate::usage::MemoryWatch;
 use crate::watch::{Stop, Watch};
 use crate::{ExecSpec, ExecStatus, OutputSink, SandboxError, Session, SessionSpec, Usage};
 
@@ -45,6 +47,8 @@ pub(super) struct LinuxSession {
     turn: Arc<Mutex<()>>,
     /// What commands used, by those who waited for them.
     waited: std::sync::Mutex<Usage>,
+    /// Watches the memory of the commands.
+    memory: std::sync::Mutex<MemoryWatch>,
     /// Whether what was written was removed, which is the caller's business where the caller can.
     clean: bool,
 }
@@ -84,12 +88,27 @@ impl LinuxSession {
     pub(super) fn new(spec: SessionSpec, identity: Identity) -> Self {
         let groups = ControlGroups::create(&spec.limits);
         let nothing = Usage { cpu_seconds: Some(0.0), peak_memory: None, disk: Some(0) };
-        Self { spec, identity, groups, turn: Arc::default(), waited: nothing.into(), clean: false }
+        let memory = groups.memory_watch().into();
+        Self { spec, identity, groups, turn: Arc::default(), waited: nothing.into(), memory, clean: false }
     }
 
     /// What commands used, by those who waited for them.
     fn waited(&self) -> std::sync::MutexGuard<'_, Usage> {
         self.waited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The watch over the memory of the commands.
+    fn memory(&self) -> std::sync::MutexGuard<'_, MemoryWatch> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches the memory of a command that begins now, until it is given up.
+    async fn watch_memory(&self) -> Infallible {
+        self.memory().begin();
+        loop {
+            let pause = self.memory().look();
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// Has an action done that is not a command.
@@ -136,7 +155,10 @@ impl LinuxSession {
         let mut chunks = ReaderStream::with_capacity(output, CHUNK);
         socket.write_all(&order).await.map_err(broken)?;
         socket.write_all(b"\n").await.map_err(broken)?;
-        let stop = watch.pump(&mut chunks, sink).await.map_err(broken)?;
+        let stop = tokio::select! {
+            stop = watch.pump(&mut chunks, sink) => stop.map_err(broken)?,
+            never = self.watch_memory(), if is_command => match never {},
+        };
         if stop != Stop::Ended {
             // The end of the socket is the order to kill everything.
             socket.shutdown().await.map_err(broken)?;
@@ -236,7 +258,7 @@ impl Session for LinuxSession {
         Usage {
             // The group also knows what was killed.
             cpu_seconds: self.groups.cpu_seconds().or(waited.cpu_seconds),
-            peak_memory: self.groups.peak_memory(),
+            peak_memory: self.memory().most(),
             disk: waited.disk,
         }
     }
