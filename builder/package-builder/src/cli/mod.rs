@@ -152,7 +152,7 @@ Exit codes: 0 done, 2 no such package, 3 something is not built")]
   package-builder history gcc        all that is known of gcc's, and what the next one is expected to take
   package-builder history gcc --limit 3 --json
 
-Times are wall time and CPU time; memory is the most that was held at once, what is kept of files included.
+Times are wall time and CPU time; memory is the most that was held at once; written is the sum of all files.
 Exit codes: 0 answered, 2 no build of that package is recorded")]
     History(HistoryArgs),
     /// Build all that is stale, within a time if need be, and tell what came of it as a mail

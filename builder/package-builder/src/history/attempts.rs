@@ -1,5 +1,6 @@
 //! The table of attempts: every build that was tried, and how it went.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use planner::Estimate;
@@ -89,6 +90,11 @@ pub fn newest(path: &Path, package: Option<&str>, limit: u32) -> Result<Vec<Reco
         statement.query_map(params![package, limit], record_of)?.collect::<rusqlite::Result<Vec<_>>>()
     };
     read().map_err(trouble("read", path))
+}
+
+/// The source packages that were ever tried.
+pub(super) fn recorded_packages(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    connection.prepare("SELECT DISTINCT package FROM attempts")?.query_map([], |row| row.get(0))?.collect()
 }
 
 /// What the newest successful builds of a package took, the newest first: on one machine, or on all.

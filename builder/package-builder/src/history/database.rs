@@ -3,6 +3,8 @@
 //! Readers see the last whole transaction and never wait (SQLite's write-ahead log); who may write is settled by the
 //! output folder's lock before. The tables are the state's (`packages`, `generated`) and the history's (`attempts`).
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,7 +96,10 @@ pub(crate) fn open_to_write(path: &Path, durable: bool) -> Result<Connection, Co
 fn make(path: &Path) -> Result<(), CommandError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).doing("create", folder)?;
-    let file = tempfile::Builder::new().prefix(".state-").tempfile_in(folder).doing("write to", folder)?;
+    // Readable as far as the umask lets it be, which a temporary file is not by itself.
+    let file =
+        tempfile::Builder::new().prefix(".state-").permissions(Permissions::from_mode(0o644)).tempfile_in(folder);
+    let file = file.doing("write to", folder)?;
     let fill = || {
         let connection = Connection::open(file.path())?;
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
@@ -104,9 +109,7 @@ fn make(path: &Path) -> Result<(), CommandError> {
         connection.close().map_err(|(_, error)| error)
     };
     fill().map_err(trouble("write", file.path()))?;
-    // SQLite makes its files for everyone to read, as far as the umask lets it; this one was made by another.
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(readable).and_then(|()| file.as_file().sync_all()).doing("write", file.path())?;
+    file.as_file().sync_all().doing("write", file.path())?;
     match file.persist_noclobber(path) {
         Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.error).doing("create", path),
         _ => Ok(()),

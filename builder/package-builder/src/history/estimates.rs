@@ -6,7 +6,7 @@ use std::path::Path;
 use planner::Estimate;
 use report::{Measure, Regression};
 
-use super::attempts::successes;
+use super::attempts::{recorded_packages, successes};
 use super::database::{open_to_read, trouble};
 use crate::error::CommandError;
 
@@ -49,7 +49,9 @@ impl Estimates {
             })
         };
         let mut known = BTreeMap::new();
-        for package in packages {
+        // Most packages of a tree that is new have no history, and are not asked for one by one.
+        let recorded = recorded_packages(&connection).map_err(trouble("read", path))?;
+        for package in packages.filter(|package| recorded.contains(*package)) {
             if let Some(estimate) = of(package).map_err(trouble("read", path))? {
                 known.insert(package.to_owned(), estimate);
             }
