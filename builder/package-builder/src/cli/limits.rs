@@ -2,9 +2,18 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::runner::JobLimits;
+
+/// How builds that run at once share the CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JobServerChoice {
+    /// By a job server where more than one build may run at once
+    Auto,
+    /// By equal shares
+    Off,
+}
 
 /// What builds may use up.
 #[derive(Clone, Debug, Args)]
@@ -18,6 +27,9 @@ pub struct LimitArgs {
     /// The memory that all builds may use together [default: what is available now, less a reserve]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub memory: Option<u64>,
+    /// Whether builds that run at once share the CPUs by GNU make's job server, or each has a fixed share
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub job_server: JobServerChoice,
     /// Keep at most this much of what each phase of a build writes
     #[arg(long, default_value = "1G", value_name = "SIZE", value_parser = bytes)]
     pub log_limit: u64,

@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::ShellPolicy;
 
-pub use limits::LimitArgs;
+pub use limits::{JobServerChoice, LimitArgs};
 pub use simulate::SimulateArgs;
 
 /// Turn a tree of RPM specs into a repository of RPMs

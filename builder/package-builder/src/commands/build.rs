@@ -19,7 +19,7 @@ use sandbox::{Sandbox, SandboxError};
 use tokio::runtime::Runtime;
 
 use crate::buildroot::{self, BaseLayer, BaseProgress, Layers, Library};
-use crate::cli::{BuildArgs, SandboxChoice};
+use crate::cli::{BuildArgs, JobServerChoice, SandboxChoice};
 use crate::config::{ExpectedFailures, Settings};
 use crate::error::{CommandError, IoContext};
 use crate::history;
@@ -167,6 +167,7 @@ impl Work {
             check: !arguments.nocheck,
             memory: arguments.limits.memory.or_else(memory_for_builds),
             machine: Arc::new(ThisMachine),
+            job_server: arguments.limits.job_server == JobServerChoice::Auto,
             limits: arguments.limits.of_job(),
             window,
         };

@@ -6,6 +6,7 @@
 //! A root is asked for its needs ([`asking`](super::asking)) where the order says so, and where rpmbuild itself says
 //! that some are not met. What is asked may also end the job before it is over ([`JobEnd::Stopped`]).
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +19,9 @@ use crate::host::TOPDIR;
 use crate::seeds::SeedError;
 
 use super::asking::{MoreNeeds, Stopped};
-use super::conventions::{RPM_FOLDER, environment};
+use super::conventions::{MAKE_JOBS, RPM_FOLDER, environment};
 use super::inputs::LackingSource;
+use super::jobserver;
 use super::logs::PhaseLogs;
 use super::prepare::RootRpm;
 use super::root::{Root, Stacked};
@@ -54,8 +56,10 @@ pub struct JobOrder {
     pub logs: PathBuf,
     /// Macros for rpmbuild.
     pub defines: Vec<(String, String)>,
-    /// CPUs this build may use.
+    /// CPUs this build may use by itself.
     pub cpus: usize,
+    /// The folder on the host of its pipe to the job server, if it takes part.
+    pub job_server: Option<PathBuf>,
     /// Whether `%check` runs.
     pub check: bool,
     /// Whether the root must be asked what the build needs before it is built in.
@@ -186,12 +190,14 @@ pub async fn run_job(
     for (name, path) in &order.sources {
         sources.push(inputs.join(place_in(path, &inputs, Some(name))?));
     }
+    let job_server = order.job_server.iter().map(|folder| (folder.clone(), jobserver::FOLDER));
+    let shown = iter::once((rpms.clone(), RPM_FOLDER)).chain(job_server);
     let spec = SessionSpec {
         name: order.package.clone(),
         layer: order.layer.clone(),
         above: Vec::new(),
         scratch,
-        binds: vec![Bind { host: rpms.clone(), guest: PathBuf::from(RPM_FOLDER) }],
+        binds: shown.map(|(host, guest)| Bind { host, guest: PathBuf::from(guest) }).collect(),
         volumes: [TOPDIR, "/tmp", "/var/tmp"].map(PathBuf::from).to_vec(),
         limits: Limits { memory: order.memory, ..Limits::default() },
     };
@@ -347,8 +353,12 @@ impl Build<'_, '_> {
         let argv = self.on_spec("rpmbuild", options);
         let left = self.order.limits.timeout.saturating_sub(self.rpmbuild);
         let started = Instant::now();
-        let idle_timeout = Some(self.order.limits.idle_timeout);
-        let command = ExecSpec { idle_timeout, ..self.command(argv, TOPDIR, User::Builder, left) };
+        let mut command = self.command(argv, TOPDIR, User::Builder, left);
+        command.idle_timeout = Some(self.order.limits.idle_timeout);
+        if self.order.job_server.is_some() {
+            command.argv.splice(0..0, owned(&jobserver::WRAPPER));
+            command.environment.push((MAKE_JOBS.to_owned(), jobserver::MAKE_FLAGS.to_owned()));
+        }
         let status = self.session.exec(command, &mut self.logs).await;
         self.rpmbuild += started.elapsed();
         self.logs.stop_clock();

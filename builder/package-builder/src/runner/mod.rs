@@ -13,6 +13,7 @@ mod generated;
 mod ground;
 mod inputs;
 mod job;
+mod jobserver;
 mod last_lines;
 mod lock;
 mod locked;

@@ -60,6 +60,7 @@ async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
         logs: folder.path().join("logs"),
         defines: Vec::new(),
         cpus: 1,
+        job_server: None,
         check: true,
         ask,
         memory: None,

@@ -14,7 +14,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,6 +36,7 @@ use crate::host::Layout;
 use crate::runner::events::Events;
 use crate::runner::inputs::FetchedSources;
 use crate::runner::job::{JobError, JobOrder, JobReport, run_job};
+use crate::runner::jobserver::{JobServer, Membership};
 use crate::runner::planning::Planning;
 use crate::runner::prepare::{Prepared, Start, prepare_job};
 
@@ -72,6 +73,8 @@ pub(super) struct Builds<'a> {
     pub(super) lone: BTreeSet<JobId>,
     /// Jobs that it was said of why they wait.
     pub(super) held: BTreeSet<JobId>,
+    /// Who shares the CPUs out among builds that understand it.
+    pub(super) job_server: Option<JobServer>,
     pub(super) end: RunEnd,
     pub(super) stopping: bool,
     /// When the time that is left was last told.
@@ -191,6 +194,7 @@ impl Builds<'_> {
             logs: self.layout.logs(self.events.run(), &id.0),
             defines: self.planning.defines_of(&id.0),
             cpus: (num_cpus() / self.options.jobs).max(1),
+            job_server: None,
             check: self.options.check,
             ask,
             memory,
@@ -217,6 +221,8 @@ impl Builds<'_> {
         let (sets, events, sandbox) =
             (Arc::clone(&self.planning.seed_sets), Arc::clone(self.events), Arc::clone(&self.sandbox));
         let more = AskDispatcher::new(id, sender, &sets, &events);
+        let member = self.join_job_server(id, &order.work);
+        order.job_server = member.as_ref().map(|member| member.folder.clone());
         Box::pin(async move {
             order.sources = sources.bring(&order.package, &events).await?;
             bring_seeds(&seeds, sets, &events).await?;
@@ -224,8 +230,22 @@ impl Builds<'_> {
             let on_phase = move |phase: &str| {
                 events.emit(EventKind::JobPhase { package: package.clone(), phase: section(phase) });
             };
-            run_job(&order, &sandbox, &more, &on_phase).await
+            let report = run_job(&order, &sandbox, &more, &on_phase).await;
+            drop(member);
+            report
         })
+    }
+
+    /// Has a build take part in the job server, if there is one. A build that cannot only has its own share.
+    fn join_job_server(&self, id: &JobId, work: &Path) -> Option<Membership> {
+        let remaining = self.queue.remaining_path(id).unwrap_or_default();
+        match self.job_server.as_ref()?.join(id, &work.join("jobs"), remaining) {
+            Ok(member) => Some(member),
+            Err(error) => {
+                self.warn(format!("`{}` is built without the job server: {error}", id.0));
+                None
+            }
+        }
     }
 }
 

@@ -271,7 +271,8 @@ impl Builds<'_> {
         self.work.join(format!("{}.{}", id.0, self.retries.attempt(id)))
     }
 
-    fn warn(&self, text: impl std::fmt::Display) {
+    /// Says what went wrong and stops nothing.
+    pub(super) fn warn(&self, text: impl std::fmt::Display) {
         self.events.emit(EventKind::Diagnostic { text: format!("warning: {text}") });
     }
 

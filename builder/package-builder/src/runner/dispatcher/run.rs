@@ -16,6 +16,7 @@ use crate::host::Layout;
 use crate::runner::events::Events;
 use crate::runner::inputs::FetchedSources;
 use crate::runner::job::JobLimits;
+use crate::runner::jobserver::JobServer;
 use crate::runner::machine::Machine;
 use crate::runner::planning::Planning;
 use crate::runner::window::Window;
@@ -33,6 +34,8 @@ pub struct RunOptions {
     pub memory: Option<u64>,
     /// Where they run.
     pub machine: Arc<dyn Machine>,
+    /// Whether builds share the CPUs by a job server.
+    pub job_server: bool,
     /// What else each build may use up.
     pub limits: JobLimits,
     /// The time in which builds are started, if that is limited.
@@ -100,6 +103,8 @@ pub(in crate::runner) async fn run(
         retries: Retries::default(),
         lone: BTreeSet::new(),
         held: BTreeSet::new(),
+        // A single build has all CPUs anyway.
+        job_server: (options.job_server && options.jobs > 1).then(|| JobServer::start(num_cpus())),
         end: RunEnd::default(),
         stopping: false,
         forecast: None,
