@@ -30,3 +30,36 @@ impl Window {
         self.is_over.load(Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use report::{Event, Everyone, Reporter};
+
+    use super::*;
+
+    /// Whether the window was over when its end was told.
+    struct Told(Arc<Window>, Arc<AtomicBool>);
+
+    impl Reporter for Told {
+        fn event(&mut self, event: &Event) {
+            assert!(event.kind == EventKind::WindowEnded && !self.0.is_over(), "{event:?}");
+            self.1.store(true, Ordering::Release);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told_before_the_window_is_over() {
+        let (window, told) = (Arc::new(Window::default()), Arc::new(AtomicBool::new(false)));
+        let reporters = Everyone::default().and(Told(Arc::clone(&window), Arc::clone(&told)));
+        let events = Arc::new(Events::new("r", reporters));
+        let far = Instant::now() + Duration::from_secs(3600);
+        let open = tokio::spawn(Arc::clone(&window).watch(far, Arc::clone(&events)));
+        tokio::task::yield_now().await;
+        open.abort();
+        assert!(!window.is_over() && !told.load(Ordering::Acquire));
+        Arc::clone(&window).watch(Instant::now(), events).await;
+        assert!(window.is_over() && told.load(Ordering::Acquire));
+    }
+}

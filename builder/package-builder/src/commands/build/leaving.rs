@@ -44,3 +44,16 @@ pub(super) fn unless_interrupted<T: Send + 'static>(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_gives_its_end_and_a_panic_is_an_error() {
+        let (runtime, listens) = (Runtime::new().expect("threads"), Arc::default());
+        assert_eq!(unless_interrupted(&runtime, &listens, || 7).expect("it ends"), Some(7));
+        let error = unless_interrupted(&runtime, &listens, || std::panic::panic_any("as planned"));
+        assert!(error.expect_err("it panics").message.contains("broke off"));
+    }
+}
