@@ -1,5 +1,6 @@
 //! What one try at a build took, and when that is worth a remark.
 
+use crate::text::{duration, size};
 use serde::{Deserialize, Serialize};
 
 /// One try at a build: what it was for, and what it took. What could not be measured is left out.
@@ -57,4 +58,20 @@ pub struct Regression {
     pub took: f64,
     /// The median of what earlier builds took.
     pub median: f64,
+}
+
+impl Regression {
+    /// `took 2.1× its median (42 min, else 20 min)`; never with the package's name.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes that were measured")]
+    pub fn describe(&self) -> String {
+        let Self { measure, took, median, .. } = self;
+        let times = took / median;
+        match measure {
+            Measure::Time => format!("took {times:.1}× its median ({}, else {})", duration(*took), duration(*median)),
+            Measure::Memory => {
+                let (took, median) = (size(*took as u64), size(*median as u64));
+                format!("took {times:.1}× its median memory ({took}, else {median})")
+            }
+        }
+    }
 }

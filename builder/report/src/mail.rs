@@ -40,6 +40,8 @@ pub fn mail(summary: &Summary, changes: &Changes) -> String {
     }
     expectations(&mut page, summary);
     page.names("NOT REACHED", &summary.left);
+    let more = summary.regressions.iter().map(|one| format!("{} {}", one.package, one.describe()));
+    page.entries("TOOK MORE THAN BEFORE", &more.collect::<Vec<_>>());
     slowest(&mut page, summary);
     next(&mut page, summary);
     page.text

@@ -6,6 +6,7 @@
 mod fold;
 mod standing;
 
+use crate::attempt::Regression;
 use crate::expected::ExpectedFailure;
 use crate::tally::Counts;
 use crate::verdict::Verdict;
@@ -45,6 +46,9 @@ pub struct Summary {
     pub left: Vec<String>,
     /// Cycles whose members never came out the same, each as a reason.
     pub unsettled: Vec<String>,
+    /// Builds that took clearly more than their earlier ones, in the order in which they ended.
+    #[serde(default)]
+    pub regressions: Vec<Regression>,
     /// Entries of the tree's list of expected failures for packages that are built; they can be taken out.
     pub unexpected_passes: Vec<ExpectedFailure>,
 }

@@ -331,18 +331,12 @@ fn failure_lines(
 
 /// `      Slower glibc took 2.1× its median (41m00s, else 19m30s)`.
 fn regression_line(regression: &Regression, colour: bool) -> String {
-    let Regression { package, measure, took, median } = regression;
-    let times = took / median;
-    let (verb, text) = match measure {
-        Measure::Time => {
-            ("Slower", format!("took {times:.1}× its median ({}, else {})", duration(*took), duration(*median)))
-        }
-        Measure::Memory => {
-            let (took, median) = (size(*took as u64), size(*median as u64));
-            ("Larger", format!("took {times:.1}× its median memory ({took}, else {median})"))
-        }
+    let verb = match regression.measure {
+        Measure::Time => "Slower",
+        Measure::Memory => "Larger",
     };
-    verb_line(Tone::Warning, verb, format_args!("{} {text}", harmless(package)), colour)
+    let text = format!("{} {}", harmless(&regression.package), regression.describe());
+    verb_line(Tone::Warning, verb, text, colour)
 }
 
 fn hint(text: &str, colour: bool) -> String {

@@ -42,7 +42,9 @@ pub(super) fn cause_of(tail: &[String]) -> Option<String> {
 fn is_noise(line: &str) -> bool {
     let line = line.trim();
     let by_make = line.starts_with("make") && (line.contains("Leaving directory") || line.contains("] Error "));
-    line.is_empty() || by_make || NOISE.iter().any(|noise| line.starts_with(noise))
+    // What `sh -x` says that it is about to do.
+    let is_trace = line.trim_start_matches('+').len() < line.len() && line.trim_start_matches('+').starts_with(' ');
+    line.is_empty() || by_make || is_trace || NOISE.iter().any(|noise| line.starts_with(noise))
 }
 
 fn names_an_error(line: &str) -> bool {
@@ -88,6 +90,8 @@ mod tests {
         assert_eq!(cause(&unpackaged).as_deref(), Some(listed));
         assert_eq!(cause(&["12 passed, 0 failed", "aborted"]).as_deref(), Some("aborted"));
         assert_eq!(cause(&["only this", ""]).as_deref(), Some("only this"));
+        let traced = ["+ echo 'x: error: y'", "x: error: y", "++ false"];
+        assert_eq!(cause(&traced).as_deref(), Some("x: error: y"));
         assert_eq!(cause(&[]), None);
     }
 }

@@ -56,6 +56,9 @@ PASSED UNEXPECTEDLY (2)
 NOT REACHED (2)
   neither never
 
+TOOK MORE THAN BEFORE (1)
+  good took 2.5× its median (5m00s, else 2m00s)
+
 SLOWEST (3)
      5m00s good-1-1
      1m30s base-1-1

@@ -166,6 +166,7 @@ impl Fold {
             repository: self.repository,
             left,
             unsettled: self.unsettled,
+            regressions: self.tally.regressions,
             unexpected_passes: self
                 .entries
                 .iter()

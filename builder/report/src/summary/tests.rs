@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use super::*;
+use crate::attempt::{Measure, Regression};
 use crate::blocked::{BlockedPackage, Hindrance};
 use crate::event::{Event, EventKind, PackageReason};
 use crate::tally::Counts;
@@ -97,6 +98,12 @@ pub(crate) fn a_bad_night() -> Vec<Event> {
         finished("unlucky", Verdict::Infrastructure { reason: "the engine went away".into() }, None, 1.0),
         finished("good", Verdict::Success, None, 200.0),
         finished("good", Verdict::Unchanged, None, 100.0),
+        EventKind::Regression(Regression {
+            package: "good".into(),
+            measure: Measure::Time,
+            took: 300.0,
+            median: 120.0,
+        }),
         EventKind::Published { generation: 42, added: vec![] },
         EventKind::WindowEnded,
         EventKind::CycleUnsettled { reason: "the cycle x ↔ y does not settle".into() },
@@ -137,7 +144,7 @@ fn every_package_has_one_end_and_what_is_blocked_has_its_root() {
 fn a_cut_journal_is_an_unfinished_run_and_a_cycle_of_blockers_ends() {
     let night = a_bad_night();
     let summary = Summary::of(&night[..night.len() - 3]);
-    assert_eq!((summary.end, summary.seconds), (RunEnd::Unfinished, 15.0));
+    assert_eq!((summary.end, summary.seconds), (RunEnd::Unfinished, 16.0));
     let blocked_by = |package: &str| Verdict::BlockedBy { package: package.into() };
     let kinds = vec![finished("a", blocked_by("b"), None, 0.0), finished("b", blocked_by("a"), None, 0.0)];
     assert_eq!(Summary::of(&events("r", kinds)).packages.len(), 2);
