@@ -111,7 +111,8 @@ fn fake() -> FakeSandbox {
 
 async fn session(sandbox: &FakeSandbox, name: String) -> Result<(), SandboxError> {
     let (layer, scratch, limits) = ("/layer".into(), "/scratch".into(), Limits::default());
-    let spec = SessionSpec { name, layer, scratch, binds: Vec::new(), volumes: Vec::new(), limits };
+    let (above, binds, volumes) = (Vec::new(), Vec::new(), Vec::new());
+    let spec = SessionSpec { name, layer, above, scratch, binds, volumes, limits };
     let session = sandbox.start(spec).await?;
     let command = ExecSpec {
         argv: vec!["true".to_owned()],

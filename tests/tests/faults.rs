@@ -124,3 +124,81 @@ fn a_build_that_fills_the_disk_is_named_and_one_that_fails_beside_it_is_not() {
     verdict("filler-1-1", r#"{"is":"out-of-disk","phase":"%build"}"#);
     verdict("fails-1-1", r#"{"is":"failed","phase":"%build"}"#);
 }
+
+/// How often the builder is killed.
+const KILLS: u32 = 12;
+
+/// `kill -9` at moments spread over a run, again and again: nothing that was published is built once more, nothing is left
+/// behind, and what is published at last is what one undisturbed run publishes.
+#[test]
+fn a_builder_killed_at_any_moment_loses_no_finished_build_and_leaves_nothing_behind() {
+    let packages: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
+    let tree_of_packages = || {
+        let tree = Tree::new();
+        for (number, name) in packages.iter().enumerate() {
+            let need = number.checked_sub(3).map(|need| format!("BuildRequires: {}", packages[need]));
+            let tags: Vec<&str> = need.iter().map(String::as_str).collect();
+            tree.spec(name, &tags, "sleep 0.2; setsid sleep 86433 & echo built >note");
+        }
+        tree
+    };
+    let undisturbed = tree_of_packages();
+    undisturbed.run(&build(&["--jobs", "2"])).expect(0, &[]);
+    let tree = tree_of_packages();
+    let mounts = mount_count();
+    let (mut kept, mut amid) = (0, 0);
+    for kill in 0..KILLS {
+        let mut child =
+            tree.command(&build(&["--jobs", "2"])).stderr(std::process::Stdio::null()).spawn().expect("it starts");
+        // Later and later, by no round number of milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(u64::from(97 + kill * 211)));
+        amid += u32::from(matches!(child.try_wait(), Ok(None)));
+        let _ = child.kill();
+        let _ = child.wait();
+        let published: Vec<&String> = packages.iter().filter(|name| tree.has_published(name)).collect();
+        assert!(published.len() >= kept, "kill {kill}: {kept} were published, now {published:?}");
+        kept = published.len();
+        // The supervisors of its sandboxes notice in a moment.
+        let began = std::time::Instant::now();
+        while is_running("sleep 86433") {
+            assert!(began.elapsed().as_secs() < 20, "kill {kill}: what it built is still running");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(mount_count(), mounts, "kill {kill}: something is still mounted");
+    }
+    let answer = tree.run(&build(&["--jobs", "2"]));
+    answer.expect(0, &[]);
+    let finished = |name: &str| {
+        let journal = tree.journal();
+        let ends =
+            journal.lines().filter(|line| line.contains("job-finished") && line.contains(&format!("{name}-1-1")));
+        ends.filter(|line| line.contains(r#""is":"success""#)).count()
+    };
+    let built: Vec<usize> = packages.iter().map(|name| finished(name)).collect();
+    assert!(
+        built.iter().all(|times| *times <= 1),
+        "something was built again after its RPMs were published: {built:?}"
+    );
+    assert_eq!(rpms(&tree), rpms(&undisturbed));
+    assert_eq!(rpms(&tree).len(), packages.len());
+    let work = std::fs::read_dir(tree.path("out/work")).into_iter().flatten().count();
+    tests::say(&format!(
+        "killed {KILLS} times, {amid} amid a run, {kept} of {} published by then, {work} folders left",
+        packages.len()
+    ));
+    assert!(amid > KILLS / 4, "hardly any run was killed before its end");
+    assert_eq!(work, 0, "killed runs' folders are left");
+}
+
+fn mount_count() -> usize {
+    std::fs::read_to_string("/proc/self/mounts").map_or(0, |mounts| mounts.lines().count())
+}
+
+/// What all RPMs that a tree has published mean, by file name: these specs have no changelog to take a build time from.
+fn rpms(tree: &Tree) -> Vec<(String, String)> {
+    let repository = tree.path("out/repo/RPMS");
+    let files = walkdir::WalkDir::new(repository).follow_links(true).sort_by_file_name();
+    let files = files.into_iter().filter_map(Result::ok).filter(|file| file.file_type().is_file());
+    let identity = |path: &std::path::Path| repository::read_rpm(path).expect("a published RPM can be read").identity;
+    files.map(|file| (file.file_name().to_string_lossy().into_owned(), identity(file.path()))).collect()
+}

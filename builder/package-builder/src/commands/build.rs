@@ -26,7 +26,7 @@ use crate::history;
 use crate::host::{Layout, OutputLock, Runs};
 use crate::runner::{
     Events, Locked, Passes, Planning, RunEnd, RunOptions, ThisMachine, Window, emit_base_progress, emit_plan,
-    fetch_sources, memory_for_builds, new_run_id, num_cpus,
+    fetch_sources, memory_for_builds, new_run_id, num_cpus, remove_leftovers,
 };
 use crate::seeds::SeedRpm;
 use ending::{Built, finish, interrupted};
@@ -79,6 +79,7 @@ pub(super) fn run_within(
         jobs,
         sandbox: sandbox.name().to_owned(),
     });
+    runtime.block_on(remove_leftovers(&layout.work(), &events));
     let window = until.map(|until| {
         let window = Arc::new(Window::default());
         let watching = runtime.spawn(Arc::clone(&window).watch(until, Arc::clone(&events)));

@@ -15,6 +15,7 @@ mod inputs;
 mod job;
 mod jobserver;
 mod last_lines;
+mod leftovers;
 mod lock;
 mod locked;
 mod logs;
@@ -36,6 +37,7 @@ pub use generated::GeneratedNeeds;
 pub use ground::{Ground, emit_base_progress};
 pub use inputs::{FetchedSources, Inputs, LackingSource, fetch_of, fetch_settings, fetch_sources};
 pub use job::{JobEnd, JobError, JobLimits, JobOrder, JobReport, RootReport, run_job};
+pub use leftovers::remove_leftovers;
 pub use lock::{
     Lock, LockedBase, LockedCycle, LockedNeeds, LockedPackage, LockedRpm, LockedStart, LockedVariant, Origin,
 };
