@@ -80,5 +80,6 @@ fn a_tree_is_simulated_with_what_its_builds_took() {
     answer.expect(0, &["2 packages, ", "1 package never timed"]);
     assert!(!answer.text.contains("1m00s"), "{}", answer.text);
     tree.run(&["plan", "--all", "--time"]).expect(0, &["1 to build, 1 fresh", "1 of 1 package never timed"]);
+    tree.run(&["simulate", "-j", "2", "--parallel", "0.5"]).expect(0, &["job server", "with 2 jobs at once"]);
     tree.run(&["plan", "tool", "--time"]).expect(0, &["0 to build, 1 fresh"]);
 }

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use planner::Workload;
 use planner::queue::durations;
-use planner::simulate::file;
+use planner::simulate::{Work, WorkloadError, file, job_server};
 
 use crate::cli::{SimulateArgs, TargetArgs};
 use crate::config::Settings;
 use crate::error::{CommandError, IoContext};
-use crate::runner::Planning;
+use crate::history::Estimates;
+use crate::runner::{Planning, num_cpus};
 
 mod answer;
 
@@ -22,12 +23,27 @@ pub(super) fn run(
     arguments: &SimulateArgs,
 ) -> Result<(), CommandError> {
     let share = arguments.parallel.unwrap_or(0.0);
-    let (workload, guesses, blocked) = match &arguments.graph {
-        Some(path) => (read(path, share)?, Guesses::default(), 0),
+    let Known { recorded, on_one_core, guesses, blocked } = match &arguments.graph {
+        Some(path) => {
+            let workload = read(path, share)?;
+            Known { on_one_core: workload.clone(), recorded: workload, guesses: Guesses::default(), blocked: 0 }
+        }
         None => of_tree(settings()?, arguments, share)?,
     };
-    let answer = Answer::new(&workload, guesses, blocked, &arguments.jobs, arguments.parallel.is_some());
+    let served = arguments.parallel.map(|_| &on_one_core);
+    let answer = Answer::new(&recorded, served, guesses, blocked, &arguments.jobs);
     if arguments.json { super::print_json(&answer) } else { super::print_data(answer.to_string().as_bytes()) }
+}
+
+/// What is known of the packages that are asked for.
+struct Known {
+    /// As long as their builds took.
+    recorded: Workload,
+    /// As long as they would take on one core, each with its parallel share.
+    on_one_core: Workload,
+    guesses: Guesses,
+    /// How many packages cannot be built.
+    blocked: usize,
 }
 
 /// The packages of a file.
@@ -39,20 +55,17 @@ fn read(path: &Path, share: f64) -> Result<Workload, CommandError> {
     })
 }
 
-/// The packages of a tree as if nothing were built, and how many of those asked for cannot be.
-fn of_tree(
-    settings: Settings,
-    arguments: &SimulateArgs,
-    share: f64,
-) -> Result<(Workload, Guesses, usize), CommandError> {
+/// The packages of a tree as if nothing were built.
+fn of_tree(settings: Settings, arguments: &SimulateArgs, share: f64) -> Result<Known, CommandError> {
     let events = super::shown_events("simulate");
     let planning = Planning::new(settings, &events)?;
     planning.show_broken(&events);
     let targets = TargetArgs { names: arguments.names.clone(), all: arguments.names.is_empty() };
     let plan = planning.plan(&targets, false)?;
     events.finish();
-    let (workload, guesses) = workload(&planning, &plan.order, share)?;
-    Ok((workload, guesses, plan.blocked.len()))
+    let (recorded, guesses) = workload(&planning, &plan.order, share)?;
+    let on_one_core = on_one_core(&planning.estimates, &recorded, cores())?;
+    Ok(Known { recorded, on_one_core, guesses, blocked: plan.blocked.len() })
 }
 
 /// What the stale packages of a plan are expected to take with so many jobs at once; `None` where there are none.
@@ -72,7 +85,25 @@ pub(super) fn expected(
 fn workload(planning: &Planning, names: &[String], share: f64) -> Result<(Workload, Guesses), CommandError> {
     let recorded = planning.estimates.durations();
     let workload = Workload::of_graph(&planning.graph, names.iter().map(|name| &**name), &recorded, share)
-        .map_err(|error| CommandError::input(format!("nothing to simulate: {error}")))?;
+        .map_err(|error| refused(&error))?;
     let known = names.iter().filter(|name| durations::known_seconds(&recorded, name).is_some()).count();
     Ok((workload, Guesses { packages: names.len() - known, seconds: durations::guess(&recorded) }))
+}
+
+/// The same packages as they would be on one core, where CPU time is recorded. How many cores a build had is not: it
+/// counts as all of them, so that no share comes out larger than it is.
+fn on_one_core(estimates: &Estimates, recorded: &Workload, cores: NonZeroUsize) -> Result<Workload, CommandError> {
+    let times = |name: &str, work: &Work| {
+        let measured = estimates.of(name).and_then(|estimate| job_server::on_one_core(&estimate, cores));
+        measured.unwrap_or((work.seconds, work.parallel))
+    };
+    recorded.with_times(times).map_err(|error| refused(&error))
+}
+
+fn refused(error: &WorkloadError) -> CommandError {
+    CommandError::input(format!("nothing to simulate: {error}"))
+}
+
+fn cores() -> NonZeroUsize {
+    NonZeroUsize::new(num_cpus()).unwrap_or(NonZeroUsize::MIN)
 }

@@ -127,6 +127,15 @@ fn a_file_gives_a_workload_or_says_where_it_is_wrong() {
     assert!(twice.starts_with("`a` is there twice at line 1"), "{twice}");
 }
 
+#[test]
+fn the_same_jobs_can_take_other_times() {
+    let workload = Workload::new(jobs(&[("a", 2.0, &[]), ("b", 3.0, &["a"])], 0.0)).unwrap();
+    let doubled = workload.with_times(|_, work| (2.0 * work.seconds, 0.5)).unwrap();
+    assert_eq!((doubled.path_seconds(), doubled.jobs()["b"].parallel), (10.0, 0.5));
+    let refused = workload.with_times(|name, work| (work.seconds, if name == "b" { 2.0 } else { 0.0 })).unwrap_err();
+    assert_eq!(refused, WorkloadError::Share { job: "b".to_owned(), parallel: 2.0 });
+}
+
 /// Random jobs: job `i` may need jobs of smaller number.
 fn workloads() -> impl Strategy<Value = Workload> {
     let job = (0.0f64..100.0, 0.0f64..=1.0, prop::collection::vec(prop::bool::weighted(0.15), 40));

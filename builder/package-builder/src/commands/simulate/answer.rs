@@ -96,13 +96,13 @@ struct JobServer {
 impl Answer {
     pub(super) fn new(
         workload: &Workload,
+        served: Option<&Workload>,
         guesses: Guesses,
         blocked: usize,
         jobs: &[NonZeroUsize],
-        job_server: bool,
     ) -> Self {
         let step = |package: &str| Step { package: package.to_owned(), seconds: workload.jobs()[package].seconds };
-        let served = |cores: NonZeroUsize| {
+        let serve = |workload: &Workload, cores: NonZeroUsize| {
             let timeline = workload.best_with_job_server(cores);
             JobServer { jobs: timeline.slots, seconds: timeline.seconds }
         };
@@ -114,7 +114,7 @@ impl Answer {
                 bound: timeline.bound,
                 efficiency: timeline.efficiency(),
                 idle_seconds: timeline.idle,
-                job_server: job_server.then(|| served(*jobs)),
+                job_server: served.map(|workload| serve(workload, *jobs)),
             }
         };
         Self {
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn the_text_has_runs_the_critical_path_and_what_helps() {
         let guesses = Guesses { packages: 1, seconds: 300.0 };
-        let text = Answer::new(&workload(), guesses, 2, &[jobs(1), jobs(2)], true).to_string();
+        let text = Answer::new(&workload(), Some(&workload()), guesses, 2, &[jobs(1), jobs(2)]).to_string();
         let expected = "3 packages, 47m00s of work
 left out: 2 packages that cannot be built
 1 package never timed, taken for 5m00s each
@@ -231,7 +231,7 @@ with 2 jobs at once, what helps most:
 
     #[test]
     fn where_work_is_the_bound_more_jobs_help() {
-        let text = Answer::new(&workload(), Guesses::default(), 0, &[jobs(1)], false).to_string();
+        let text = Answer::new(&workload(), None, Guesses::default(), 0, &[jobs(1)]).to_string();
         assert!(text.contains("bound by\n") && text.ends_with("\nwith 1 job at once, more jobs at once help most\n"));
     }
 
