@@ -6,6 +6,9 @@ use clap::{Args, ValueEnum};
 
 use crate::runner::JobLimits;
 
+/// How long a sandbox may take to start, to end, or to copy what a build takes and gives: no build is that large.
+const PATIENCE: Duration = Duration::from_secs(1800);
+
 /// How builds that run at once share the CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum JobServerChoice {
@@ -39,7 +42,7 @@ impl LimitArgs {
     /// What one build may use up.
     #[must_use]
     pub fn of_job(&self) -> JobLimits {
-        JobLimits { timeout: self.timeout, idle_timeout: self.idle_timeout, log: self.log_limit }
+        JobLimits { timeout: self.timeout, idle_timeout: self.idle_timeout, log: self.log_limit, patience: PATIENCE }
     }
 }
 

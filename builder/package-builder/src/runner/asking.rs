@@ -13,7 +13,7 @@ use repository::read_rpm;
 use rpmspec_parser::rpm::Dependency;
 use sandbox::User;
 
-use super::job::{Build, JobEnd, JobError, NEEDS_NOT_MET, ROOT_TIMEOUT, Step, go_on};
+use super::job::{Build, JobEnd, JobError, NEEDS_NOT_MET, ROOT_TIMEOUT, Step, exec, go_on};
 use crate::host::TOPDIR;
 
 /// Whoever decides what a build root gets that turned out to lack something.
@@ -92,7 +92,7 @@ impl Build<'_, '_> {
         let mut output = Vec::new();
         let argv = self.on_spec("rpmspec", &["-q", "--buildrequires"]);
         let command = self.command(argv, TOPDIR, User::Builder, ROOT_TIMEOUT);
-        let status = self.session.exec(command, &mut output).await?;
+        let status = exec(self.session, self.order, command, &mut output).await?;
         let text = String::from_utf8_lossy(&output).into_owned();
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("warning:"));
         let needs: Result<Vec<_>, _> = lines.map(Dependency::parse).collect();

@@ -4,7 +4,7 @@
 
 use sandbox::{ExecSpec, ExecStatus, Session, User};
 
-use super::job::{Build, ROOT_TIMEOUT, owned};
+use super::job::{Build, JobOrder, ROOT_TIMEOUT, exec, owned};
 use crate::host::TOPDIR;
 
 /// A file system with less than this left counts as full, in bytes: the last write did not fit, and what is cleaned
@@ -15,7 +15,7 @@ impl Build<'_, '_> {
     /// Whether a file system that the build writes to is full.
     pub(super) async fn disk_is_full(&self) -> bool {
         let command = self.command(ask(&[TOPDIR, "/tmp", "/var/tmp"]), "/", User::Builder, ROOT_TIMEOUT);
-        disk_is_full(self.session, command).await
+        disk_is_full(self.session, self.order, command).await
     }
 }
 
@@ -28,10 +28,10 @@ pub(super) fn ask(folders: &[&str]) -> Vec<String> {
 }
 
 /// Whether one of the file systems is full that a command of [`ask`] asks for in a session.
-pub(super) async fn disk_is_full(session: &dyn Session, command: ExecSpec) -> bool {
+pub(super) async fn disk_is_full(session: &dyn Session, order: &JobOrder, command: ExecSpec) -> bool {
     let mut output = Vec::new();
     // A session that cannot answer has other troubles.
-    let answered = session.exec(command, &mut output).await;
+    let answered = exec(session, order, command, &mut output).await;
     answered.is_ok_and(|status| matches!(status, ExecStatus::Exited(_)))
         && String::from_utf8_lossy(&output).lines().any(is_full)
 }

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use repository::RepositoryError;
-use sandbox::{Bind, ExecSpec, ExecStatus, Limits, Sandbox, SandboxError, Session, SessionSpec, Usage, User};
+use sandbox::{
+    Bind, ExecSpec, ExecStatus, Limits, OutputSink, Sandbox, SandboxError, Session, SessionSpec, Usage, User,
+};
 
 use crate::buildroot::{BuildrootError, Library};
 use crate::host::TOPDIR;
@@ -79,6 +81,8 @@ pub struct JobLimits {
     pub idle_timeout: Duration,
     /// Bytes of the log of a phase.
     pub log: u64,
+    /// How long the sandbox itself may take for what it is asked, beside the time of a command.
+    pub patience: Duration,
 }
 
 /// How a build ended.
@@ -150,6 +154,14 @@ pub enum JobError {
     /// Its sources cannot be had.
     #[error("{}", .0.reason)]
     Sources(LackingSource),
+    /// The sandbox did not answer.
+    #[error("{action}: the sandbox did not answer within {} s", time.as_secs())]
+    Silent {
+        /// What was being done.
+        action: &'static str,
+        /// How long was waited.
+        time: Duration,
+    },
     /// A task of ours broke off.
     #[error("preparing the build broke off: {0}")]
     Broken(String),
@@ -201,6 +213,7 @@ pub async fn run_job(
         volumes: [TOPDIR, "/tmp", "/var/tmp"].map(PathBuf::from).to_vec(),
         limits: Limits { memory: order.memory, ..Limits::default() },
     };
+    let patience = order.limits.patience;
     let logs = PhaseLogs::new(&order.logs, "root", order.limits.log, on_phase);
     let began = Instant::now();
     let mut root = Root { sandbox: &**sandbox, order, spec, rpms, logs };
@@ -215,7 +228,8 @@ pub async fn run_job(
             return Ok(JobReport { end, root: None, log, rpmbuild: Duration::ZERO, phases, usage, log_error });
         }
     };
-    let session = sandbox.start(SessionSpec { above: stack.above.clone(), ..spec }).await?;
+    let starting = sandbox.start(SessionSpec { above: stack.above.clone(), ..spec });
+    let session = in_time("starting a session", patience, starting).await?;
     let mut build = Build { session: &*session, order, rpms, artifacts, logs, rpmbuild: Duration::ZERO, rooted: None };
     let outcome = build.run(&install, &spec_file, &sources, more).await;
     let Build { mut logs, rpmbuild, rooted, .. } = build;
@@ -228,7 +242,11 @@ pub async fn run_job(
     });
     logs.flush();
     let usage = session.usage();
-    let ended = session.end().await;
+    // One that has not answered is only dropped.
+    if let Err(error @ JobError::Silent { .. }) = outcome {
+        return Err(error);
+    }
+    let ended = in_time("ending the session", patience, session.end()).await;
     let end = outcome?;
     ended?;
     // Until here nobody may remove the layers.
@@ -294,8 +312,8 @@ impl Build<'_, '_> {
         go_on!(self.install(install).await);
         self.rooted = Some(Instant::now());
         go_on!(self.make_folders().await);
-        self.session.copy_in(&[spec.to_owned()], Path::new(&format!("{TOPDIR}/SPECS"))).await?;
-        self.session.copy_in(sources, Path::new(&format!("{TOPDIR}/SOURCES"))).await?;
+        self.copy_in(&[spec.to_owned()], "SPECS").await?;
+        self.copy_in(sources, "SOURCES").await?;
         let mut asked = self.order.ask;
         if asked {
             go_on!(self.ask(more).await);
@@ -305,7 +323,14 @@ impl Build<'_, '_> {
             options.extend((!self.order.check).then_some("--nocheck"));
             let status = self.rpmbuild(&options).await?;
             if status.success() {
-                return self.collect().await.map(Ok);
+                let built = self.collect().await?;
+                if built.is_empty() {
+                    // rpmbuild has written a source package at least; the spec's own %clean may have taken it away.
+                    self.logs.enter("collect");
+                    self.logs.write(b"error: rpmbuild succeeded and left no packages\n");
+                    return Ok(Err(self.failed(status).await));
+                }
+                return Ok(Ok(built));
             }
             if status != NEEDS_NOT_MET || asked {
                 return Ok(Err(self.failed(status).await));
@@ -341,7 +366,8 @@ impl Build<'_, '_> {
 
     async fn as_root(&mut self, argv: Vec<String>) -> Step<()> {
         self.logs.start_clock();
-        let status = self.session.exec(self.command(argv, "/", User::Root, ROOT_TIMEOUT), &mut self.logs).await;
+        let command = self.command(argv, "/", User::Root, ROOT_TIMEOUT);
+        let status = exec(self.session, self.order, command, &mut self.logs).await;
         self.logs.stop_clock();
         let status = status?;
         Ok(if status.success() { Ok(()) } else { Err(self.failed(status).await) })
@@ -359,10 +385,10 @@ impl Build<'_, '_> {
             command.argv.splice(0..0, owned(&jobserver::WRAPPER));
             command.environment.push((MAKE_JOBS.to_owned(), jobserver::MAKE_FLAGS.to_owned()));
         }
-        let status = self.session.exec(command, &mut self.logs).await;
+        let status = exec(self.session, self.order, command, &mut self.logs).await;
         self.rpmbuild += started.elapsed();
         self.logs.stop_clock();
-        Ok(status?)
+        status
     }
 
     /// A program of rpm's with options, the macros of all builds and the spec.
@@ -388,6 +414,11 @@ impl Build<'_, '_> {
         }
     }
 
+    async fn copy_in(&self, files: &[PathBuf], folder: &str) -> Result<(), JobError> {
+        let guest = PathBuf::from(format!("{TOPDIR}/{folder}"));
+        in_time("copying sources in", self.order.limits.patience, self.session.copy_in(files, &guest)).await
+    }
+
     async fn collect(&mut self) -> Result<Vec<PathBuf>, JobError> {
         let mut built = Vec::new();
         for folder in ["RPMS", "SRPMS"] {
@@ -400,7 +431,8 @@ impl Build<'_, '_> {
     pub(super) async fn copy_rpms(&mut self, folder: &str, to: &str) -> Result<Vec<PathBuf>, JobError> {
         let host = self.artifacts.join(to);
         std::fs::create_dir_all(&host).map_err(failure("create", &host))?;
-        self.session.copy_out(Path::new(&format!("{TOPDIR}/{folder}")), &host).await?;
+        let guest = PathBuf::from(format!("{TOPDIR}/{folder}"));
+        in_time("copying RPMs out", self.order.limits.patience, self.session.copy_out(&guest, &host)).await?;
         let mut rpms = Vec::new();
         for entry in walkdir::WalkDir::new(&host).sort_by_file_name() {
             let entry =
@@ -430,6 +462,29 @@ pub(super) fn install_command(rpms: &[PathBuf], folder: &Path) -> Result<Vec<Str
     Ok(argv)
 }
 
+/// Runs a command, whose own times the sandbox sees to, unless the sandbox is stuck itself.
+pub(super) async fn exec(
+    session: &dyn Session,
+    order: &JobOrder,
+    command: ExecSpec,
+    sink: &mut dyn OutputSink,
+) -> Result<ExecStatus, JobError> {
+    let time = command.timeout.unwrap_or_default().saturating_add(order.limits.patience);
+    in_time("running a command", time, session.exec(command, sink)).await
+}
+
+/// Waits for the sandbox, but not for ever.
+pub(super) async fn in_time<T>(
+    action: &'static str,
+    time: Duration,
+    step: impl Future<Output = Result<T, SandboxError>>,
+) -> Result<T, JobError> {
+    match tokio::time::timeout(time, step).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(JobError::Silent { action, time }),
+    }
+}
+
 pub(super) fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -451,3 +506,6 @@ fn place_in(path: &Path, folder: &Path, name: Option<&str>) -> Result<String, Jo
 pub(super) fn failure<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> JobError + 'a {
     move |source| JobError::Io { action, path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use sandbox::{ExecSpec, ExecStatus, Sandbox, SessionSpec, User};
 
 use super::conventions::environment;
 use super::disk::{ask, disk_is_full};
-use super::job::{JobEnd, JobOrder, ROOT_TIMEOUT, Step, install_command};
+use super::job::{JobEnd, JobOrder, ROOT_TIMEOUT, Step, exec, in_time, install_command};
 use super::logs::PhaseLogs;
 use crate::buildroot::library::{Library, Packages, Stack};
 
@@ -52,11 +52,12 @@ impl Root<'_> {
     async fn make(&mut self, library: &Library, wanted: Packages, stack: Stack, lacking: &[PathBuf]) -> Step<Stack> {
         let new = library.begin(wanted)?;
         let spec = SessionSpec { above: stack.above.clone(), scratch: new.scratch(), ..self.spec.clone() };
-        let session = self.sandbox.start(spec).await?;
-        let status = session.exec(self.command(install_command(lacking, &self.rpms)?), &mut self.logs).await?;
+        let session = in_time("starting a session", self.order.limits.patience, self.sandbox.start(spec)).await?;
+        let command = self.command(install_command(lacking, &self.rpms)?);
+        let status = exec(&*session, self.order, command, &mut self.logs).await?;
         if !status.success() {
             let by_itself = matches!(status, ExecStatus::Exited(_) | ExecStatus::Signaled(_));
-            let disk_is_full = by_itself && disk_is_full(&*session, self.command(ask(&["/"]))).await;
+            let disk_is_full = by_itself && disk_is_full(&*session, self.order, self.command(ask(&["/"]))).await;
             session.end().await?;
             self.logs.flush();
             let (phase, tail) = (self.logs.phase().to_owned(), self.logs.tail());

@@ -48,6 +48,7 @@ async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
             _ => Reply::exited(0, ""),
         })
     });
+    let sandbox = sandbox.with_file(format!("{TOPDIR}/RPMS/noarch/a-1-1.noarch.rpm"), "what it built");
     let order = JobOrder {
         package: "a".to_owned(),
         spec,
@@ -64,7 +65,12 @@ async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
         check: true,
         ask,
         memory: None,
-        limits: JobLimits { timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(60), log: u64::MAX },
+        limits: JobLimits {
+            timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            log: u64::MAX,
+            patience: Duration::from_secs(60),
+        },
     };
     let more = Granting { grants: Mutex::new(grants.into()), asked: Mutex::default() };
     let shared: Arc<dyn Sandbox> = Arc::new(sandbox.clone());

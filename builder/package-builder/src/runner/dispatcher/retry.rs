@@ -48,7 +48,11 @@ impl Retries {
 /// Whether the same job may do later, with nothing changed. Without a network no origin will ever answer.
 pub(super) fn may_do_later(error: &JobError, offline: bool) -> bool {
     match error {
-        JobError::Sandbox(_) | JobError::Broken(_) | JobError::Layer(_) | JobError::Io { .. } => true,
+        JobError::Sandbox(_)
+        | JobError::Silent { .. }
+        | JobError::Broken(_)
+        | JobError::Layer(_)
+        | JobError::Io { .. } => true,
         JobError::Seed(error) => matches!(error, SeedError::Io { .. } | SeedError::Fetch { .. }),
         JobError::Package(error) => matches!(error, RepositoryError::Io { .. }),
         JobError::Sources(lacking) => lacking.is_infrastructure && !offline,
