@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sandbox::docker::DockerSandbox;
 use sandbox::linux::LinuxSandbox;
-use sandbox::{ExecSpec, Limits, Sandbox, SessionSpec, User};
+use sandbox::{Limits, Sandbox, SessionSpec};
+use tests::small_root::{busybox_layer, command, median, milliseconds};
 
 /// How often each side is measured.
 const ROUNDS: usize = 20;
@@ -139,18 +140,6 @@ async fn session(
     Ok(image)
 }
 
-/// A command of the session's root.
-fn command(argv: &[&str]) -> ExecSpec {
-    ExecSpec {
-        argv: argv.iter().filter(|word| !word.is_empty()).map(|word| (*word).to_owned()).collect(),
-        environment: vec![("PATH".into(), "/bin:/usr/bin".into())],
-        directory: PathBuf::from("/"),
-        user: User::Root,
-        timeout: Some(Duration::from_secs(60)),
-        idle_timeout: None,
-    }
-}
-
 /// The image of the bench's running container.
 fn image_of_session() -> Result<Option<String>, Error> {
     let filter = format!("name=package-builder-{NAME}");
@@ -165,24 +154,6 @@ fn docker_run(image: &str) -> Result<f64, Error> {
     let status = Command::new("docker").args(arguments).stdin(Stdio::null()).status()?;
     let time = milliseconds(began.elapsed());
     if status.success() { Ok(time) } else { Err(format!("docker run: {status}").into()) }
-}
-
-/// A root file system of busybox alone.
-fn busybox_layer(place: &Path) -> Result<PathBuf, Error> {
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-        .map(Path::new)
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or("there is no busybox (apt-get install busybox-static)")?;
-    let layer = place.join("layer");
-    for name in ["bin", "etc", "tmp"] {
-        fs::create_dir_all(layer.join(name))?;
-    }
-    fs::copy(busybox, layer.join("bin/busybox"))?;
-    for name in ["sh", "true", "mkdir"] {
-        symlink("busybox", layer.join("bin").join(name))?;
-    }
-    Ok(layer)
 }
 
 /// Prints the table and the verdict.
@@ -205,15 +176,4 @@ fn report(docker: &Times, linux: &Times, run: f64) -> bool {
     .ok();
     io::stdout().write_all(text.as_bytes()).ok();
     holds
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
-}
-
-fn median(times: &[f64]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort_by(f64::total_cmp);
-    let middle = times.len() / 2;
-    if times.len() % 2 == 1 { times[middle] } else { f64::midpoint(times[middle - 1], times[middle]) }
 }

@@ -2,6 +2,7 @@
 
 pub mod distribution;
 pub mod oracle;
+pub mod small_root;
 pub mod tree;
 pub mod validity;
 
