@@ -155,9 +155,13 @@ fn open_session(spec: SessionSpec) -> Result<LinuxSession, SandboxError> {
     let top = spec.above.last().unwrap_or(&spec.layer);
     let layer = fs::metadata(top)
         .map_err(|error| SandboxError::failed(format!("reading the layer {}", top.display()), error))?;
-    let lower = (0..=spec.above.len()).map(root::lower_name);
-    for name in ["upper", "work", "root"].map(str::to_owned).into_iter().chain(lower) {
+    for name in ["upper", "work", "root"] {
         fs::create_dir(spec.scratch.join(name)).map_err(|error| SandboxError::failed(action(), error))?;
+    }
+    for (number, layer) in std::iter::once(&spec.layer).chain(&spec.above).enumerate() {
+        std::path::absolute(layer)
+            .and_then(|layer| std::os::unix::fs::symlink(layer, spec.scratch.join(root::lower_name(number))))
+            .map_err(|error| SandboxError::failed(action(), error))?;
     }
     // The top directory's attributes are the upper's, so they have to be copied from the layer's.
     let upper = spec.scratch.join("upper");

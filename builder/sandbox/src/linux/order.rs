@@ -15,7 +15,8 @@ pub(super) struct Order {
     pub(super) layer: PathBuf,
     /// Layers over it, the lowest first.
     pub(super) above: Vec<PathBuf>,
-    /// The session's directory on the host: holds `upper`, `work`, `lower` and `root`.
+    /// The session's directory on the host: holds `upper`, `work`, `root` and
+    /// a link to each layer, `lower` and so on.
     pub(super) scratch: PathBuf,
     /// Directories of the host to show read-only: (host, guest).
     pub(super) binds: Vec<(PathBuf, PathBuf)>,

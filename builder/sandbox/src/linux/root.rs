@@ -44,13 +44,8 @@ pub(super) fn mount_overlay(order: &Order) -> Result<PathBuf, Failure> {
         .during(|| "making mounts private".into())?;
     // With relative names no character of a path can be taken for a mount option.
     chdir(&order.scratch).during(|| format!("entering {}", order.scratch.display()))?;
-    let mut lower = Vec::new();
-    for (number, layer) in std::iter::once(&order.layer).chain(&order.above).enumerate() {
-        let name = lower_name(number);
-        mount_bind_recursive(layer, &*name).during(|| format!("showing the layer {}", layer.display()))?;
-        sys::make_read_only(Path::new(&name)).during(|| "making the layer read-only".into())?;
-        lower.insert(0, name);
-    }
+    // The links to the layers, the highest first; an overlay never writes to what is below.
+    let lower: Vec<String> = (0..=order.above.len()).rev().map(lower_name).collect();
     // A `volatile` overlay leaves a mark in its work directory that forbids the next mount.
     clear_directory(Path::new("work")).during(|| "clearing the overlay's work directory".into())?;
     let base = format!("lowerdir={},upperdir=upper,workdir=work,index=off,metacopy=off", lower.join(":"));
@@ -97,7 +92,7 @@ pub(super) fn settle_writes(order: &Order) -> Result<(), Failure> {
     rustix::fs::syncfs(&directory).during(|| format!("writing {} to disk", upper.display()))
 }
 
-/// What a layer is called in the scratch directory, counted from the lowest.
+/// What the link to a layer is called in the scratch directory, counted from the lowest.
 pub(super) fn lower_name(number: usize) -> String {
     if number == 0 { "lower".to_owned() } else { format!("lower{number}") }
 }
