@@ -10,7 +10,7 @@ use super::{CheckResult, Place, holds, same};
 /// Starts a session over layers.
 async fn start_over(sandbox: &dyn Sandbox, place: &Place, above: &[PathBuf]) -> Result<Running, String> {
     let scratch = place.directory();
-    let volumes = vec![PathBuf::from("/tmp"), PathBuf::from("/work")];
+    let volumes = vec![PathBuf::from("/tmp"), PathBuf::from("/scrap")];
     let spec = SessionSpec { above: above.to_owned(), volumes, ..place.spec(scratch.path()) };
     let session = sandbox.start(spec).await.map_err(|error| format!("starting: {error}"))?;
     Ok(Running { session, scratch })
@@ -31,13 +31,17 @@ pub(crate) async fn what_a_session_wrote_is_a_layer(sandbox: &dyn Sandbox, place
     let one = layers.path().join("one");
     let text = "set -e; echo new > /etc/new; sed -i 's/0:0::/0:0:changed:/' /etc/passwd; rm /etc/second-name /etc/original; \
                 mkdir -p /opt/deep; chmod 2750 /opt/deep; chown 1000:1000 /opt/deep; ln -s new /etc/link; \
-                rm -r /var/lib; mkdir /var/lib; touch /var/lib/again; echo left > /tmp/left; echo left > /work/left";
+                rm -r /var/lib; mkdir /var/lib; touch /var/lib/again; echo left > /tmp/left; echo left > /scrap/left";
     make(sandbox, place, &[], text, &one).await?;
     same("whether it is there", sandbox.has_layer(&one).await.map_err(|error| error.to_string())?, true)?;
     let running = start_over(sandbox, place, std::slice::from_ref(&one)).await?;
-    let text = "test ! -e /etc/second-name && test ! -e /etc/original && cat /etc/new /etc/link; grep root /etc/passwd; ls /var/lib; stat -c '%a %u %g' /opt/deep; ls -A /tmp /work";
+    let text = "test ! -e /etc/second-name && test ! -e /etc/original && cat /etc/new /etc/link; grep root /etc/passwd; ls /var/lib; stat -c '%a %u %g' /opt/deep; ls -A /tmp /scrap";
     let found = running.output(script(text)).await?;
-    same("what is there", &*found, "new\nnew\nroot:x:0:0:changed:/:/bin/sh\nagain\n2750 1000 1000\n/tmp:\n\n/work:\n")?;
+    same(
+        "what is there",
+        &*found,
+        "new\nnew\nroot:x:0:0:changed:/:/bin/sh\nagain\n2750 1000 1000\n/tmp:\n\n/scrap:\n",
+    )?;
     running.end().await?;
     sandbox.remove_layer(&one).await.map_err(|error| error.to_string())
 }
