@@ -16,7 +16,7 @@ pub struct Forecast {
 }
 
 /// Forecasts the rest of a run from the jobs that have not ended, `slots` at a time; `running` tells for how many
-/// seconds those that run already do. A job that was never built is taken to be as long as the median of those that were.
+/// seconds those that run already do. A job that was never built is taken to be as long as the queue guesses.
 /// `None` if there is none of these.
 #[must_use]
 pub fn forecast<'a>(
@@ -27,9 +27,11 @@ pub fn forecast<'a>(
     slots: usize,
 ) -> Option<Forecast> {
     let open: Vec<JobId> = jobs.map(|name| JobId(name.to_owned())).filter(|id| queue.is_open(id)).collect();
-    let mut known: Vec<f64> = estimates.durations().into_values().collect();
-    known.sort_by(f64::total_cmp);
-    let guess = *known.get(known.len() / 2)?;
+    let known = estimates.durations();
+    if known.is_empty() {
+        return None;
+    }
+    let guess = planner::queue::durations::guess(&known);
     let left = |id: &JobId| {
         let seconds = estimates.of(&id.0).map_or(guess, |known| known.seconds);
         // One that takes longer than it should is about to end, for all that is known.

@@ -38,8 +38,6 @@ struct Outcome {
 /// Runs a job in which rpmbuild exits with these codes, one a run, and `rpmspec` tells of two needs.
 async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let spec = folder.path().join("a.spec");
-    std::fs::write(&spec, "").expect("the folder is writable");
     let mut codes: VecDeque<i32> = codes.iter().copied().collect();
     let sandbox = FakeSandbox::new(move |command| {
         Ok(match &*command.argv[0] {
@@ -49,29 +47,9 @@ async fn job(ask: bool, codes: &[i32], grants: Vec<Grant>) -> Outcome {
         })
     });
     let sandbox = sandbox.with_file(format!("{TOPDIR}/RPMS/noarch/a-1-1.noarch.rpm"), "what it built");
-    let order = JobOrder {
-        package: "a".to_owned(),
-        spec,
-        sources: Vec::new(),
-        install: Vec::new(),
-        layer: folder.path().to_owned(),
-        library: None,
-        alike: 0,
-        work: folder.path().join("work"),
-        logs: folder.path().join("logs"),
-        defines: Vec::new(),
-        cpus: 1,
-        job_server: None,
-        check: true,
-        ask,
-        memory: None,
-        limits: JobLimits {
-            timeout: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(60),
-            log: u64::MAX,
-            patience: Duration::from_secs(60),
-        },
-    };
+    let (time, log) = (Duration::from_secs(60), u64::MAX);
+    let limits = JobLimits { timeout: time, idle_timeout: time, log, patience: time };
+    let order = JobOrder::to_try(folder.path(), ask, limits);
     let more = Granting { grants: Mutex::new(grants.into()), asked: Mutex::default() };
     let shared: Arc<dyn Sandbox> = Arc::new(sandbox.clone());
     let report = run_job(&order, &shared, &more, &|_| {}).await.expect("nothing of ours breaks");

@@ -50,6 +50,33 @@ pub struct JobOrder {
     pub limits: JobLimits,
 }
 
+#[cfg(test)]
+impl JobOrder {
+    /// An order for a sandbox that only pretends: the package `a`, whose spec is made in a folder that has all else.
+    pub(in crate::runner) fn to_try(folder: &std::path::Path, ask: bool, limits: JobLimits) -> Self {
+        let spec = folder.join("a.spec");
+        std::fs::write(&spec, "").expect("the folder is writable");
+        Self {
+            package: "a".to_owned(),
+            spec,
+            sources: Vec::new(),
+            install: Vec::new(),
+            layer: folder.to_owned(),
+            library: None,
+            alike: 0,
+            work: folder.join("work"),
+            logs: folder.join("logs"),
+            defines: Vec::new(),
+            cpus: 1,
+            job_server: None,
+            check: true,
+            ask,
+            memory: None,
+            limits,
+        }
+    }
+}
+
 /// What one build may use up.
 #[derive(Clone, Debug)]
 pub struct JobLimits {

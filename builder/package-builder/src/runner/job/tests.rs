@@ -93,32 +93,13 @@ impl Session for StuckSession {
 /// Runs a job whose sandbox gets no time beside that of its commands.
 async fn job(sandbox: Arc<dyn Sandbox>) -> Result<JobReport, JobError> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let spec = folder.path().join("a.spec");
-    std::fs::write(&spec, "").expect("the folder is writable");
     let limits = JobLimits {
         timeout: Duration::from_millis(20),
         idle_timeout: Duration::from_secs(60),
         log: u64::MAX,
         patience: Duration::from_millis(20),
     };
-    let order = JobOrder {
-        package: "a".to_owned(),
-        spec,
-        sources: Vec::new(),
-        install: Vec::new(),
-        layer: folder.path().to_owned(),
-        library: None,
-        alike: 0,
-        work: folder.path().join("work"),
-        logs: folder.path().join("logs"),
-        defines: Vec::new(),
-        cpus: 1,
-        job_server: None,
-        check: true,
-        ask: false,
-        memory: None,
-        limits,
-    };
+    let order = JobOrder::to_try(folder.path(), false, limits);
     run_job(&order, &sandbox, &Nothing, &|_| {}).await
 }
 
