@@ -125,8 +125,11 @@ fn a_build_that_fills_the_disk_is_named_and_one_that_fails_beside_it_is_not() {
     verdict("fails-1-1", r#"{"is":"failed","phase":"%build"}"#);
 }
 
-/// How often the builder is killed.
+/// How often the builder is killed in one tree.
 const KILLS: u32 = 12;
+
+/// The variable that says in how many trees, one after the other; in one if it is not set.
+const TREES: &str = "FAULTS_TREES";
 
 /// `kill -9` at moments spread over a run, again and again: nothing that was published is built once more, nothing is left
 /// behind, and what is published at last is what one undisturbed run publishes.
@@ -144,14 +147,21 @@ fn a_builder_killed_at_any_moment_loses_no_finished_build_and_leaves_nothing_beh
     };
     let undisturbed = tree_of_packages();
     undisturbed.run(&build(&["--jobs", "2"])).expect(0, &[]);
-    let tree = tree_of_packages();
+    let trees: u32 = std::env::var(TREES).ok().and_then(|trees| trees.parse().ok()).unwrap_or(1);
+    for number in 0..trees {
+        // Other moments in each.
+        kill_again_and_again(&tree_of_packages(), &packages, &undisturbed, number * 17 % 211);
+    }
+}
+
+fn kill_again_and_again(tree: &Tree, packages: &[String], undisturbed: &Tree, shift: u32) {
     let mounts = mount_count();
     let (mut kept, mut amid) = (0, 0);
     for kill in 0..KILLS {
         let mut child =
             tree.command(&build(&["--jobs", "2"])).stderr(std::process::Stdio::null()).spawn().expect("it starts");
         // Later and later, by no round number of milliseconds.
-        std::thread::sleep(std::time::Duration::from_millis(u64::from(97 + kill * 211)));
+        std::thread::sleep(std::time::Duration::from_millis(u64::from(97 + shift + kill * 211)));
         amid += u32::from(matches!(child.try_wait(), Ok(None)));
         let _ = child.kill();
         let _ = child.wait();
@@ -179,8 +189,8 @@ fn a_builder_killed_at_any_moment_loses_no_finished_build_and_leaves_nothing_beh
         built.iter().all(|times| *times <= 1),
         "something was built again after its RPMs were published: {built:?}"
     );
-    assert_eq!(rpms(&tree), rpms(&undisturbed));
-    assert_eq!(rpms(&tree).len(), packages.len());
+    assert_eq!(rpms(tree), rpms(undisturbed));
+    assert_eq!(rpms(tree).len(), packages.len());
     let work = std::fs::read_dir(tree.path("out/work")).into_iter().flatten().count();
     tests::say(&format!(
         "killed {KILLS} times, {amid} amid a run, {kept} of {} published by then, {work} folders left",
