@@ -40,7 +40,7 @@ pub(crate) async fn what_a_session_wrote_is_a_layer(sandbox: &dyn Sandbox, place
     same(
         "what is there",
         &*found,
-        "new\nnew\nroot:x:0:0:changed:/:/bin/sh\nagain\n2750 1000 1000\n/tmp:\n\n/scrap:\n",
+        "new\nnew\nroot:x:0:0:changed:/:/bin/sh\nagain\n2750 1000 1000\n/scrap:\n\n/tmp:\n",
     )?;
     running.end().await?;
     sandbox.remove_layer(&one).await.map_err(|error| error.to_string())
